@@ -1,0 +1,42 @@
+"""Where a measurement was made: without it, a figure says nothing."""
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from cryptography.hazmat.backends.openssl.backend import backend
+
+
+def describe() -> dict[str, str | int]:
+    """Host, versions, time (UTC) and command of this run."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "openssl": _openssl(),
+        "cryptography": version("cryptography"),
+        "cryptography_openssl": backend.openssl_version_text(),
+        "uvloop": version("uvloop"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _openssl() -> str:
+    """The command's version, which is another than that inside `cryptography`."""
+    openssl = shutil.which("openssl")
+    return subprocess.check_output([openssl, "version"], text=True).strip() if openssl else "absent"

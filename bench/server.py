@@ -1,0 +1,122 @@
+"""Servers of our own, for as long as a measurement lasts: on one core, ended by SIGTERM, nothing left behind."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from bench import BenchError, proc
+
+READY_S = 30.0
+DRAIN_S = 20.0
+TSA = Path(sys.executable).with_name("tsa")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running time-stamp authority: its supervisor's process, its port on 127.0.0.1, its folder."""
+
+    pid: int
+    port: int
+    directory: Path
+
+    def get(self, path: str) -> str:
+        """The body of GET path. OSError when it is not answered, or not with 200."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+            return str(response.read(), "utf-8")
+
+    def batches(self) -> tuple[float, float]:
+        """Stamps signed so far and their batches, from the histogram tsa_batch_size; (0, 0) without it."""
+        samples = [
+            sample
+            for family in text_string_to_metric_families(self.get("/metrics"))
+            if family.name == "tsa_batch_size"
+            for sample in family.samples
+        ]
+        stamps = sum(sample.value for sample in samples if sample.name == "tsa_batch_size_sum")
+        return stamps, sum(sample.value for sample in samples if sample.name == "tsa_batch_size_count")
+
+
+@contextmanager
+def authority(key: str, core: int) -> Iterator[Server]:
+    """A new authority with a key of this type and one worker, on one core, ready to stamp; its folder goes with it.
+
+    BenchError, with what it wrote, when it does not become ready within 30 s.
+    """
+    with TemporaryDirectory(prefix="tsa-bench-") as name:
+        directory, port = Path(name), free_port()
+        log = directory / "bench-server.log"
+        _init(directory, key)
+        serve: list[str | Path] = [TSA, "serve", "--dir", directory, "--listen", f"127.0.0.1:{port}", "--workers", "1"]
+        with log.open("wb") as output, running(serve, core, output) as process:
+            server = Server(process.pid, port, directory)
+            _wait_ready(server, process, log)
+            yield server
+
+
+@contextmanager
+def constant(core: int) -> Iterator[tuple[int, int]]:
+    """The constant-reply server on one core: its process and its port."""
+    with running([sys.executable, "-m", "bench.constant"], core, subprocess.PIPE) as process:
+        line = process.stdout.readline() if process.stdout else b""
+        if not line:
+            raise BenchError("the constant-reply server did not start")
+        yield process.pid, int(line)
+
+
+@contextmanager
+def running(command: Sequence[str | Path], core: int, output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process on one core, in a group of its own: Ctrl-C at the terminal reaches us, and we end it."""
+    with proc.pinned(core):
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0
+        )
+    with process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(DRAIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 on which nothing listened just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _init(directory: Path, key: str) -> None:
+    if shutil.which(TSA) is None:
+        raise BenchError(f"{TSA} is missing: install the project into this environment (make setup)")
+    done = subprocess.run([TSA, "init", "--dir", directory, "--key", key], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"tsa init --key {key} failed: {done.stderr.strip() or f'exit status {done.returncode}'}")
+
+
+def _wait_ready(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            server.get("/readyz")
+        except (OSError, urllib.error.URLError) as error:
+            why = error
+        else:
+            return
+        if process.poll() is not None or time.monotonic() > deadline:
+            wrote = log.read_text(errors="replace").strip().splitlines()[-5:]
+            raise BenchError("\n".join([f"the server did not become ready ({why}); it wrote:", *wrote]))
+        time.sleep(0.05)

@@ -1,0 +1,167 @@
+"""Certificates in files, and the chain that leads from the TSA's certificate to the one a verifier trusts."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from signer.key import PublicKey
+
+
+class CertificateFault(Exception):
+    """A certificate cannot be used; one sentence says what is wrong, where, and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The way from the TSA's certificate to its trust anchor.
+
+    certificate: the TSA's own. intermediates: the issuer of the certificate first, the anchor not included.
+    anchor: the self-signed root, or the topmost CA that was given.
+    """
+
+    certificate: x509.Certificate
+    intermediates: tuple[x509.Certificate, ...]
+    anchor: x509.Certificate
+
+
+def read_certificates(path: Path) -> list[x509.Certificate]:
+    """The certificates of a PEM file (one or more) or of a DER file (one); raises CertificateFault."""
+    try:
+        content = path.read_bytes()
+    except OSError as fault:
+        raise CertificateFault(f"{path} cannot be read ({fault.strerror}): correct the path or its owner.") from None
+    try:
+        if b"-----BEGIN" in content:
+            return x509.load_pem_x509_certificates(content)
+        return [x509.load_der_x509_certificate(content)]
+    except ValueError:
+        raise CertificateFault(
+            f"{path} holds no readable certificate: give X.509 certificates in PEM, or a single one in DER."
+        ) from None
+
+
+def write_pem(path: Path, certificates: Iterable[x509.Certificate]) -> None:
+    """Write certificates as PEM, mode 0644; whatever happens, the file is the old one or the new one, whole.
+
+    Raises CertificateFault when it cannot be written.
+    """
+    pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+    try:
+        _replace(path, pem)
+    except OSError as fault:
+        raise CertificateFault(f"{path} cannot be written ({fault.strerror}): check the folder and the disk.") from None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o644)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def build_chain(
+    public_key: PublicKey, certificates: Iterable[x509.Certificate], anchors: Iterable[x509.Certificate] = ()
+) -> Chain:
+    """The chain of the certificate for public_key, found among certificates in whatever order they are.
+
+    It ends at one of the anchors or, where none is given, at a self-signed certificate among certificates. Issuers are
+    found by name and signature. Where several certificates are for the key, the newest counts: it is the renewed one.
+    Raises CertificateFault naming what is missing.
+    """
+    given = list(dict.fromkeys(certificates))
+    trusted = list(dict.fromkeys(anchors)) or [c for c in given if _self_signed(c)]
+    own = [certificate for certificate in given if is_for(certificate, public_key)]
+    if not own:
+        raise CertificateFault(
+            "None of the certificates given is for this key: give the one that was issued for it, or the key it is for."
+        )
+    leaf = max(own, key=lambda certificate: certificate.not_valid_before_utc)
+    if _self_signed(leaf):
+        raise CertificateFault(
+            f"The certificate of {name_of(leaf)} is signed with its own key: have a CA issue one from `tsa init --csr`."
+        )
+    *intermediates, anchor = _issuers(leaf, [c for c in given if c not in own and c not in trusted], trusted)
+    return Chain(leaf, tuple(intermediates), anchor)
+
+
+def is_for(certificate: x509.Certificate, public_key: PublicKey) -> bool:
+    """Whether the certificate is for this key."""
+    try:
+        return _spki(certificate.public_key()) == _spki(public_key)
+    except (ValueError, UnsupportedAlgorithm):
+        return False  # a key that cannot even be read is another one
+
+
+def name_of(certificate: x509.Certificate) -> str:
+    """The subject as messages show it (RFC 4514)."""
+    return certificate.subject.rfc4514_string() or "(no subject)"
+
+
+def _spki(public_key: CertificatePublicKeyTypes) -> bytes:
+    return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _issuers(
+    certificate: x509.Certificate, pool: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate]
+) -> tuple[x509.Certificate, ...]:
+    """The issuers above a certificate, the anchor last.
+
+    A cross-signed CA has more than one certificate, so a way that ends nowhere is not the last one to try.
+    """
+    for anchor in anchors:
+        if _issued_by(certificate, anchor):
+            return (anchor,)
+    fault = _missing_issuer(certificate, [*pool, *anchors])
+    for issuer in pool:
+        if _issued_by(certificate, issuer):
+            try:
+                return (issuer, *_issuers(issuer, [c for c in pool if c != issuer], anchors))
+            except CertificateFault as further_up:
+                fault = further_up
+    raise fault
+
+
+def _missing_issuer(certificate: x509.Certificate, given: Sequence[x509.Certificate]) -> CertificateFault:
+    name, issuer = name_of(certificate), certificate.issuer.rfc4514_string()
+    if _self_signed(certificate):
+        return CertificateFault(f"The chain ends at {name}, which is not among the trusted: give it with --ca.")
+    if any(other.subject == certificate.issuer for other in given):
+        return CertificateFault(
+            f"The certificate of {name} is issued by {issuer}, but with another key than that of the certificate given "
+            "under this name: give the one that signed it with --ca."
+        )
+    return CertificateFault(
+        f"The certificate of {name} is issued by {issuer}, which is in none of the files: "
+        "give its certificate with --ca."
+    )
+
+
+def _self_signed(certificate: x509.Certificate) -> bool:
+    return _issued_by(certificate, certificate)
+
+
+def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""The real server for the black-box tests: started once a key type or configuration, its log judged after each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import Options, Server, start_server
+from tests.support.stamping import Authority
+
+KEY_TYPES = ["p256", "p384", "p521", "rsa2048", "rsa3072", "rsa4096", "ed25519"]
+SECOND_POLICY = "2.999.3161.2"
+
+
+class Fleet:
+    """Servers shared by a session: one for each name, started when first asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._servers: dict[str, Server] = {}
+
+    def get(self, name: str, *, key: str = "p256", options: Options | None = None) -> Server:
+        """The server of that name; *key* and *options* count when it is started."""
+        if name not in self._servers:
+            directory = self._root / name
+            directory.mkdir()
+            self._servers[name] = start_server(directory, key=key, options=options)
+        return self._servers[name]
+
+    def stop(self) -> None:
+        """Stop every server, then raise what went wrong with any."""
+        failures = []
+        for server in self._servers.values():
+            try:
+                server.stop()
+            except AssertionError as failure:
+                failures.append(str(failure))
+        assert not failures, "\n".join(failures)
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """The servers of this session."""
+    servers = Fleet(tmp_path_factory.mktemp("servers"))
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="session")
+def server(fleet: Fleet) -> Server:
+    """P-256, one worker, a second accepted policy; everything else as `tsa init` leaves it."""
+    return fleet.get("p256", options={("policy", "accepted"): [SECOND_POLICY]})
+
+
+@pytest.fixture(scope="session")
+def authority(server: Server) -> Authority:
+    """Asks `server` and judges its answers."""
+    return Authority(server)
+
+
+@pytest.fixture(params=KEY_TYPES)
+def any_key(request: pytest.FixtureRequest, fleet: Fleet) -> Authority:
+    """An authority for each key type."""
+    name = request.param
+    return Authority(request.getfixturevalue("server") if name == "p256" else fleet.get(name, key=name))
+
+
+@pytest.fixture(autouse=True)
+def judged_logs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test: no running server has logged a traceback. Their new log lines go to the report of a failure."""
+    before = {server: len(server.log_text()) for server in Server.running}
+    request.node.stash[LOG_POSITIONS] = before
+    yield
+    for server in list(Server.running):
+        new = server.log_text()[before.get(server, 0) :]
+        assert "Traceback" not in new, f"the log of {server.directory.name} holds a traceback:\n{new}"
+
+
+LOG_POSITIONS = pytest.StashKey[dict[Server, int]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Add what the servers logged during a failed test to its report."""
+    report = yield
+    if report.failed:
+        before = item.stash.get(LOG_POSITIONS, {})
+        for server in Server.running:
+            text = server.log_text()[before.get(server, 0) :]
+            report.sections.append((f"log of server {server.directory.name}", text[-8000:]))
+    return report

@@ -1,0 +1,80 @@
+"""What each worker process counts, in one shared page, so that any of them can answer for all (DESIGN 5.12).
+
+A worker writes only its own slice, so nothing is locked; a reader may see a batch half counted, never a lost count.
+The page outlives a worker: the one that takes its place counts on.
+"""
+
+from __future__ import annotations
+
+import mmap
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from tsa.protocol.errors import PKIFailureInfo, Refusal
+
+LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+_FAILURES = list(PKIFailureInfo)
+_BATCHES, _STAMPS, _LATENCY_US, _QUEUE, _CONNECTIONS = range(5)
+_REFUSALS = 5
+_LATENCIES = _REFUSALS + len(_FAILURES)
+_BATCH_SIZES = _LATENCIES + len(LATENCY_BOUNDS_S) + 1
+_WORDS = _BATCH_SIZES + len(BATCH_BOUNDS) + 1
+
+
+class Meter:
+    """The counts of one worker process: stamps, refusals by failInfo, latencies (seconds), batch sizes, two gauges."""
+
+    def __init__(self, words: memoryview) -> None:
+        self._words = words
+
+    def batch(self, latencies_s: Sequence[float]) -> None:
+        """Count a batch that was stamped: for each stamp the seconds from its request's arrival to its answer."""
+        words = self._words
+        for latency in latencies_s:
+            words[_LATENCIES + bisect_left(LATENCY_BOUNDS_S, latency)] += 1
+        words[_LATENCY_US] += int(sum(latencies_s) * 1e6)
+        words[_STAMPS] += len(latencies_s)
+        words[_BATCH_SIZES + bisect_left(BATCH_BOUNDS, len(latencies_s))] += 1
+        words[_BATCHES] += 1
+
+    def refused(self, refusal: Refusal) -> None:
+        """Count one refusal."""
+        self._words[_REFUSALS + _FAILURES.index(refusal.fail_info)] += 1
+
+    def gauge(self, queue: int, connections: int) -> None:
+        """How many requests wait, and how many connections are open, now."""
+        self._words[_QUEUE], self._words[_CONNECTIONS] = queue, connections
+
+    @property
+    def stamps(self) -> int:
+        return int(self._words[_STAMPS])
+
+    @property
+    def queue(self) -> int:
+        return int(self._words[_QUEUE])
+
+    @property
+    def connections(self) -> int:
+        return int(self._words[_CONNECTIONS])
+
+    @property
+    def refusals(self) -> dict[PKIFailureInfo, int]:
+        return {failure: self._words[_REFUSALS + at] for at, failure in enumerate(_FAILURES)}
+
+    @property
+    def latencies(self) -> tuple[list[int], float]:
+        """Stamps by LATENCY_BOUNDS_S (the last: above all bounds), and the sum in seconds."""
+        return self._words[_LATENCIES:_BATCH_SIZES].tolist(), self._words[_LATENCY_US] / 1e6
+
+    @property
+    def batch_sizes(self) -> tuple[list[int], int]:
+        """Batches by BATCH_BOUNDS (the last: above all bounds), and the stamps in them."""
+        return self._words[_BATCH_SIZES:_WORDS].tolist(), self.stamps
+
+
+def shared_meters(workers: int) -> list[Meter]:
+    """A meter a worker, in memory that processes forked from here share."""
+    page = memoryview(mmap.mmap(-1, workers * _WORDS * 8)).cast("Q")
+    return [Meter(page[at * _WORDS : (at + 1) * _WORDS]) for at in range(workers)]

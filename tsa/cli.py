@@ -1,0 +1,205 @@
+"""The command `tsa`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import aiohttp
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.tree import Tree
+
+from certs.chain import CertificateFault
+from signer.key import KeyFault
+from signer.software import KEY_TYPES
+from tsa import config, initialise, logs
+from tsa.authority.tsu import PASSPHRASE_VARIABLE, UnusableTsu
+from tsa.client import TIMEOUT_S, StampFault, stamp_file
+from tsa.initialise import StateFault
+from tsa.protocol.oids import HASHES
+from tsa.server.listening import ListenFault
+from tsa.server.tls import TlsFault
+from tsa.verify.inspect import Unreadable, describe
+
+FAULTS = (config.ConfigFault, UnusableTsu, KeyFault, CertificateFault, StateFault, ListenFault, TlsFault, StampFault)
+INSPECT_LIMIT = 16 << 20
+
+app = typer.Typer(
+    help="A trusted time-stamp authority (RFC 3161).", no_args_is_help=True, pretty_exceptions_enable=False
+)
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 500)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+StateDir = Annotated[Path, typer.Option("--dir", help="The state folder: tsa.toml, keys, certificates.")]
+
+
+def main() -> None:
+    """Run the command; whatever fails is told in a sentence."""
+    try:
+        app()
+    except FAULTS as fault:
+        fail(str(fault))
+    except OSError as error:
+        fail(f"{error.filename or 'The system'}: {error.strerror}.")
+
+
+def fail(sentence: str) -> None:
+    """Say what is wrong and end with exit code 1."""
+    err.print(f"tsa: {sentence}", markup=False)
+    sys.exit(1)
+
+
+def _one_of(kind: str, names: tuple[str, ...]) -> Any:
+    def check(name: str) -> str:
+        if name not in names:
+            raise typer.BadParameter(f"{name!r} is no {kind} known here: use one of {', '.join(names)}.")
+        return name
+
+    return check
+
+
+@app.command()
+def init(
+    state: StateDir,
+    key: Annotated[
+        str, typer.Option(help=f"Type of a new key: {', '.join(KEY_TYPES)}.", callback=_one_of("key type", KEY_TYPES))
+    ] = "p256",
+    licences: Annotated[
+        int, typer.Option(min=0, help="Development licences of anonymous callers (no effect yet).")
+    ] = 2,
+    csr: Annotated[bool, typer.Option("--csr", help="Write a certificate request for a real CA.")] = False,
+    subject: Annotated[str, typer.Option(help='Subject of the request, such as "CN=TSA 1,O=Example,C=KR".')] = "",
+    chain: Annotated[
+        Path | None, typer.Option("--import", help="A real CA's certificate for the key, and its chain, PEM.")
+    ] = None,
+    ca: Annotated[Path | None, typer.Option(help="With --import: the root, where it is not in the chain.")] = None,
+    import_key: Annotated[
+        Path | None, typer.Option(help="With --import: the key, PKCS#8 PEM, where it is not in the folder yet.")
+    ] = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help=f"The key's passphrase; or the variable {PASSPHRASE_VARIABLE}.")
+    ] = None,
+) -> None:
+    """Make a state folder, with a certificate of a development CA.
+
+    For a certificate from a real CA: `tsa init --dir DIR --csr --subject "CN=…,O=…,C=…"`, have DIR/certs/tsa.csr
+    signed, then `tsa init --dir DIR --import CHAIN.pem --ca ROOT.pem`. A key that exists already comes in with
+    `--import CHAIN.pem --import-key KEY.pem`.
+    """
+    secret_file = passphrase_file.absolute() if passphrase_file else None
+    if chain is not None:
+        initialise.import_chain(state, chain, ca, import_key, secret_file)
+        out.print(
+            f"{state} is ready with the certificate from {chain}. Serve it: tsa serve --dir {state}", markup=False
+        )
+    elif csr:
+        if not subject:
+            raise typer.BadParameter('--csr needs --subject, such as --subject "CN=TSA 1,O=Example,C=KR".')
+        file = initialise.request(state, key, subject, secret_file)
+        out.print(
+            f"Have your CA sign {file}, then: tsa init --dir {state} --import CHAIN.pem --ca ROOT.pem", markup=False
+        )
+    else:
+        initialise.development(state, key)
+        out.print(
+            f"{state} is ready, with a certificate of a development CA: for trials, not for evidence. "
+            f"Serve it: tsa serve --dir {state}",
+            markup=False,
+        )
+
+
+@app.command()
+def serve(
+    state: StateDir,
+    listen: Annotated[str | None, typer.Option(help="HOST:PORT instead of [server] listen.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes; 0: one a core.")] = None,
+) -> None:
+    """Serve until SIGTERM; SIGHUP reads tsa.toml, key and certificates anew. Makes the folder when it is missing."""
+    from tsa.supervise import Supervisor
+
+    if not (state / config.FILE_NAME).exists():
+        initialise.development(state, "p256")
+    overrides = {name: value for name, value in (("listen", listen), ("workers", workers)) if value is not None}
+
+    def read_config() -> config.Config:
+        return config.load(state, overrides)
+
+    logs.configure(read_config().log.level)
+    Supervisor(read_config).run()
+
+
+@app.command()
+def stamp(
+    files: Annotated[list[Path], typer.Argument(help="Files to stamp; FILE.tsr is written beside each.")],
+    url: Annotated[str, typer.Option(help="The authority.")] = "http://127.0.0.1:3161/",
+    hash_name: Annotated[
+        str, typer.Option("--hash", help=f"One of {', '.join(HASHES)}.", callback=_one_of("hash", tuple(HASHES)))
+    ] = "sha256",
+    key_file: Annotated[
+        Path | None, typer.Option(help="File with the application's APP_KEY; or the variable TSA_APP_KEY.")
+    ] = None,
+) -> None:
+    """Stamp files: only their digests are sent."""
+    app_key = key_file.read_text(encoding="utf-8").strip() if key_file else os.environ.get("TSA_APP_KEY", "")
+    headers = {"Authorization": f"Bearer {app_key}"} if app_key else {}
+    if not asyncio.run(_stamp_all(files, url, hash_name, headers)):
+        sys.exit(1)
+
+
+async def _stamp_all(files: list[Path], url: str, hash_name: str, headers: dict[str, str]) -> bool:
+    complete = True
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+        for file in track(
+            files, "Stamping", console=err, disable=len(files) == 1 or not err.is_terminal, transient=True
+        ):
+            try:
+                stamped = await stamp_file(session, url, file, hash_name)
+            except StampFault as fault:
+                err.print(f"tsa: {fault}", markup=False)
+                complete = False
+                continue
+            gen_time = stamped.token.gen_time.isoformat().replace("+00:00", "Z")
+            out.print(f"{stamped.file}: {gen_time}, serialNumber {stamped.token.serial_number:x}", markup=False)
+            if stamped.moved:
+                out.print(f"  the earlier token is kept as {stamped.moved}", markup=False)
+    return complete
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A TimeStampReq (.tsq), TimeStampResp (.tsr) or token, DER.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show every field of a request, a response or a token. Nothing is verified."""
+    with file.open("rb") as content:
+        octets = content.read(INSPECT_LIMIT)
+    try:
+        kind, fields = describe(octets)
+    except Unreadable as fault:
+        fail(f"{file} is {fault}.")
+    if as_json:
+        print(json.dumps({"type": kind, **fields}, indent=2))
+    else:
+        out.print(_tree(Tree(kind), fields), soft_wrap=False)
+
+
+def _tree(tree: Tree, fields: dict[str, Any]) -> Tree:
+    from rich.markup import escape
+
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            _tree(tree.add(name), value)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for number, group in enumerate(value, 1):
+                _tree(tree.add(f"{name} {number}"), group)
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            tree.add(f"{name}: {escape(text)}")
+    return tree

@@ -1,0 +1,100 @@
+"""What `tsa stamp` does: hash a file, ask for a token, check it, keep it beside the file."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from tsa.protocol import der, tsp
+from tsa.protocol.oids import HASHES
+from tsa.server.answers import QUERY_TYPE
+from tsa.verify.inspect import Unreadable, describe
+from tsa.verify.token import CheckedToken, NotProved, check_token
+
+REPLY_LIMIT = 1 << 20
+TIMEOUT_S = 30.0
+
+
+class StampFault(Exception):
+    """A file was not stamped; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A token that was kept: in which file, what it says, and where an earlier one was put."""
+
+    file: Path
+    token: CheckedToken
+    moved: Path | None
+
+
+async def stamp_file(session: aiohttp.ClientSession, url: str, file: Path, hash_name: str) -> Stamped:
+    """Stamp `file` at `url`; the TimeStampResp goes to FILE.tsr. An earlier one is kept under another name.
+
+    Raises StampFault.
+    """
+    request = _request(file, hash_name)
+    response = await _post(session, url, request)
+    try:
+        token = check_token(response, request)
+    except NotProved as fault:
+        raise StampFault(f"{url} did not give a token for {file}. {_refusal(response) or fault}") from fault
+    target = file.with_name(f"{file.name}.tsr")
+    try:
+        return Stamped(target, token, _keep(target, response))
+    except OSError as error:
+        raise StampFault(f"{target} cannot be written: {error.strerror}.") from error
+
+
+def _request(file: Path, hash_name: str) -> bytes:
+    algorithm = HASHES[hash_name]
+    try:
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, algorithm.name).digest()
+    except OSError as error:
+        raise StampFault(f"{file} cannot be read: {error.strerror}.") from error
+    nonce = der.integer(secrets.randbits(63))
+    return tsp.encode_request(
+        tsp.TimeStampReq(tsp.message_imprint(algorithm, digest), algorithm, nonce=nonce, cert_req=True)
+    )
+
+
+async def _post(session: aiohttp.ClientSession, url: str, request: bytes) -> bytes:
+    try:
+        async with session.post(url, data=request, headers={"Content-Type": QUERY_TYPE}) as response:
+            body = await response.content.read(REPLY_LIMIT)
+            if response.status != 200:
+                raise StampFault(f"{url} answered {response.status} {response.reason}. {_refusal(body) or ''}".strip())
+            return body
+    except TimeoutError:
+        raise StampFault(f"{url} did not answer within {TIMEOUT_S:g} s.") from None
+    except (aiohttp.ClientError, ValueError) as error:
+        raise StampFault(f"{url} cannot be reached: {error}. Is the server running, and the --url right?") from error
+
+
+def _refusal(response: bytes) -> str | None:
+    """What a refusal says of itself."""
+    try:
+        _, fields = describe(response)
+    except Unreadable:
+        return None
+    said = " ".join(fields.get("statusString", []))
+    return f"It says: {said} ({', '.join(fields['failInfo'])})" if "failInfo" in fields else None
+
+
+def _keep(target: Path, response: bytes) -> Path | None:
+    """Write the token; one that is there already proves an earlier time, so it is moved, never overwritten."""
+    moved = None
+    if target.exists():
+        number = 1
+        while (moved := target.with_name(f"{target.name}.{number}")).exists():
+            number += 1
+        target.rename(moved)
+    draft = target.with_name(f".{target.name}.part")
+    draft.write_bytes(response)
+    draft.rename(target)
+    return moved

@@ -1,0 +1,184 @@
+"""tsa.toml: read once, checked whole, then frozen. An unknown key is an error that names it (DESIGN 5.11)."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from tsa.protocol import der
+from tsa.protocol.oids import HASHES
+
+FILE_NAME = "tsa.toml"
+
+
+class ConfigFault(Exception):
+    """tsa.toml cannot be used; the text says where and what to do."""
+
+
+def _oid(text: str) -> str:
+    der.oid(text)
+    return text
+
+
+def _hash(name: str) -> str:
+    if name not in HASHES:
+        raise ValueError(f"{name!r} is not one of {', '.join(HASHES)}")
+    return name
+
+
+def _listen(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("an address such as 127.0.0.1:3161 or [::1]:3161 is needed")
+    return text
+
+
+PolicyId = Annotated[str, AfterValidator(_oid)]
+HashName = Annotated[str, AfterValidator(_hash)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ServerTable(_Table):
+    """[server]: how it is reached."""
+
+    listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:3161"
+    workers: int = Field(0, ge=0, le=256)
+    body_limit: int = Field(16_384, ge=256, le=1 << 20)
+    deadline_s: Seconds = 10.0
+    keepalive_s: Seconds = 75.0
+    drain_s: Seconds = 10.0
+    max_connections: int = Field(4096, ge=1)
+
+
+class TlsTable(_Table):
+    """[tls]: optional; files are relative to the state folder."""
+
+    certificate: str
+    key: str
+    client_ca: str | None = None
+
+
+class TsuTable(_Table):
+    """[tsu]: the time-stamping unit, one key with its certificate; files are relative to the state folder."""
+
+    key: str = "keys/tsa.key"
+    certificate: str = "certs/tsa.pem"
+    ca: str = "certs/ca.pem"
+    passphrase_file: str | None = None
+    node: str = Field("00000000", pattern="^[0-9a-f]{8}$")
+
+
+class PolicyTable(_Table):
+    """[policy]: what may be stamped."""
+
+    default: PolicyId = "2.999.3161.1"
+    accepted: tuple[PolicyId, ...] = Field((), strict=False)
+    hashes: tuple[HashName, ...] = Field(tuple(HASHES), strict=False, min_length=1)
+
+
+class TokenTable(_Table):
+    """[token]: what a token says besides the necessary."""
+
+    fraction_digits: int = Field(3, ge=0, le=6)
+    include_tsa_name: bool = False
+    signing_time: bool = False
+
+
+class SigningTable(_Table):
+    """[signing]: how much is taken on at once."""
+
+    queue: int = Field(4096, ge=1)
+    max_batch: int = Field(128, ge=1, le=4096)
+    max_wait_ms: int = Field(2000, ge=1)
+    threads: int = Field(0, ge=0, le=64)
+
+
+class ClockTable(_Table):
+    """[clock]: where genTime comes from."""
+
+    sources: tuple[Literal["system"], ...] = Field(("system",), strict=False, min_length=1)
+    accuracy_floor_ms: int = Field(1000, ge=1, le=60_000)
+
+
+class LogTable(_Table):
+    """[log]: what is written down; JSON, one event a line, on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    requests: bool = False
+
+
+class Config(_Table):
+    """All of tsa.toml, and the folder that its relative paths start from."""
+
+    dir: Path
+    server: ServerTable = ServerTable()
+    tls: TlsTable | None = None
+    tsu: TsuTable = TsuTable()
+    policy: PolicyTable = PolicyTable()
+    token: TokenTable = TokenTable()
+    signing: SigningTable = SigningTable()
+    clock: ClockTable = ClockTable()
+    log: LogTable = LogTable()
+
+    def path(self, name: str) -> Path:
+        """A file named in tsa.toml: absolute, or relative to the state folder."""
+        return self.dir / name
+
+
+def load(state: Path, server: Mapping[str, object] | None = None) -> Config:
+    """The configuration in `state`/tsa.toml, with what the command line says of the [server] table on top.
+
+    Raises ConfigFault with one line a mistake, each naming table and key.
+    """
+    file = state / FILE_NAME
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigFault(f"{file} does not exist: make it with `tsa init --dir {state}`.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigFault(f"{file} cannot be read: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigFault(f"{file} is not TOML: {error}.") from None
+    if "dir" in tables:
+        raise ConfigFault(f"{file}: dir: unknown key; the folder is given with --dir.")
+    if server and isinstance(tables.setdefault("server", {}), dict):
+        tables["server"] |= server
+    try:
+        return Config(dir=state.absolute(), **tables)
+    except ValidationError as error:
+        raise ConfigFault("\n".join(_sentence(file, fault["loc"], fault) for fault in error.errors())) from None
+
+
+def write_default(state: Path, passphrase_file: Path | None = None) -> None:
+    """Write a commented tsa.toml with a node number of its own into `state`, unless there is one."""
+    text = files("tsa").joinpath("default.toml").read_text(encoding="utf-8")
+    text = text.replace('node = "00000000"', f'node = "{secrets.token_hex(4)}"')
+    if passphrase_file is not None:
+        text = text.replace(
+            '# passphrase_file = "keys/passphrase"', f"passphrase_file = {json.dumps(str(passphrase_file))}"
+        )
+    try:
+        with (state / FILE_NAME).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return
+
+
+def _sentence(file: Path, where: tuple[int | str, ...], fault: object) -> str:
+    table, *keys = (str(part) for part in where)
+    place = f"[{table}] {'.'.join(keys)}".rstrip()
+    kind, message = fault["type"], fault["msg"]  # type: ignore[index]
+    if kind == "extra_forbidden":
+        message = "unknown key; the README lists every key of every table"
+    return f"{file}: {place}: {message.removeprefix('Value error, ')}."

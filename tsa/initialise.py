@@ -1,0 +1,92 @@
+"""A state folder: made for a first run, made ready for a real CA's certificate, or filled with one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from certs.chain import build_chain, read_certificates, write_pem
+from certs.csr import certificate_request, parse_subject
+from certs.devca import create_development_chain
+from certs.fitness import check_fitness
+from signer.software import generate, load, store
+from tsa.authority.tsu import read_passphrase
+from tsa.config import write_default
+
+KEY = "keys/tsa.key"
+CERTIFICATE = "certs/tsa.pem"
+CA = "certs/ca.pem"
+REQUEST = "certs/tsa.csr"
+
+
+class StateFault(Exception):
+    """The state folder cannot be made; the text says why."""
+
+
+def development(state: Path, key_type: str) -> None:
+    """A new key, with a certificate from a development CA that is made for it.
+
+    Raises StateFault, KeyFault or CertificateFault.
+    """
+    _refuse_key(state)
+    _folders(state)
+    key = generate(key_type)
+    chain = create_development_chain(key, datetime.now(UTC))
+    write_default(state)
+    write_pem(state / CERTIFICATE, [chain.certificate, *chain.intermediates])
+    write_pem(state / CA, [chain.anchor])
+    store(state / KEY, key)
+
+
+def request(state: Path, key_type: str, subject: str, passphrase_file: Path | None) -> Path:
+    """A certificate request (PKCS#10 PEM), for a new key or for the one that is there already; where it was written.
+
+    Raises StateFault, UnusableTsu, KeyFault or CertificateFault.
+    """
+    name, passphrase = parse_subject(subject), read_passphrase(passphrase_file)
+    _folders(state)
+    write_default(state, passphrase_file)
+    if not (state / KEY).exists():
+        store(state / KEY, generate(key_type), passphrase)
+    key = load(state / KEY, passphrase)
+    file = state / REQUEST
+    file.write_bytes(certificate_request(key.private_key, name).public_bytes(Encoding.PEM))
+    return file
+
+
+def import_chain(
+    state: Path, chain_file: Path, ca_file: Path | None, key_file: Path | None, passphrase_file: Path | None
+) -> None:
+    """Use a real CA's certificate, after the checks that serving asks for.
+
+    The key is in `key_file`, or in the state folder already.
+    Raises StateFault, UnusableTsu, KeyFault or CertificateFault.
+    """
+    if key_file is not None:
+        _refuse_key(state)
+    passphrase = read_passphrase(passphrase_file)
+    key = load(key_file or state / KEY, passphrase)
+    anchors = read_certificates(ca_file) if ca_file else []
+    chain = build_chain(key.public_key, read_certificates(chain_file), anchors)
+    check_fitness(chain, key.public_key, datetime.now(UTC))
+    _folders(state)
+    write_default(state, passphrase_file)
+    if key_file is not None:
+        store(state / KEY, key.private_key, passphrase)
+    write_pem(state / CERTIFICATE, [chain.certificate, *chain.intermediates])
+    write_pem(state / CA, [chain.anchor])
+
+
+def _refuse_key(state: Path) -> None:
+    if (state / KEY).exists():
+        raise StateFault(f"{state / KEY} is there already, and a key is never overwritten: move it away first.")
+
+
+def _folders(state: Path) -> None:
+    try:
+        (state / "certs").mkdir(parents=True, exist_ok=True)
+        (state / "keys").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StateFault(f"{state} cannot be made: {error.strerror}.") from error

@@ -1,0 +1,1 @@
+"""How the authority is reached: HTTP, on one port."""

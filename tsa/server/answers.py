@@ -1,0 +1,66 @@
+"""What an answer looks like in HTTP: RFC 3161 3.4, and the statuses that carry a refusal (DESIGN 5.1)."""
+
+from __future__ import annotations
+
+import secrets
+from email.utils import formatdate
+from http import HTTPStatus
+
+from tsa.protocol.errors import QueueFull, Refusal, UnknownApplication
+from tsa.protocol.tsp import encode_refusal
+
+QUERY_TYPE = "application/timestamp-query"
+REPLY_TYPE = "application/timestamp-reply"
+SERVER = "tsa"
+
+_STATUSES = {QueueFull: HTTPStatus.SERVICE_UNAVAILABLE, UnknownApplication: HTTPStatus.FORBIDDEN}
+
+
+def refusal_status(refusal: Refusal) -> HTTPStatus:
+    """200 for what RFC 3161 has a failInfo for, another where HTTP says more to whoever stands between."""
+    return _STATUSES.get(type(refusal), HTTPStatus.OK)
+
+
+def refusal_headers(refusal: Refusal) -> dict[str, str]:
+    """Headers of its own. Retry-After is jittered, so that those refused together do not come back together."""
+    return {"Retry-After": str(1 + secrets.randbelow(5))} if isinstance(refusal, QueueFull) else {}
+
+
+class Replies:
+    """Writes the lane's HTTP responses; the heads of grants differ only in their length and are kept for a second."""
+
+    def __init__(self) -> None:
+        self.tick()
+
+    def tick(self) -> None:
+        """Take the Date anew; to be called once a second."""
+        self._date = f"Server: {SERVER}\r\nDate: {formatdate(usegmt=True)}\r\n"
+        self._granted: dict[int, bytes] = {}
+
+    def octets(self, answer: bytes | Refusal, *, close: bool) -> bytes:
+        """The whole response for an answer; the connection ends with it when `close`."""
+        if close or not isinstance(answer, bytes):
+            return self._whole(answer, close)
+        head = self._granted.get(len(answer))
+        if head is None:
+            head = self._granted[len(answer)] = self._head(HTTPStatus.OK, {"Content-Type": REPLY_TYPE}, len(answer))
+        return head + answer
+
+    def sentence(self, status: HTTPStatus, text: str) -> bytes:
+        """A whole response in text/plain, after which the connection closes."""
+        body = f"{text}\n".encode()
+        return (
+            self._head(status, {"Content-Type": "text/plain; charset=utf-8", "Connection": "close"}, len(body)) + body
+        )
+
+    def _whole(self, answer: bytes | Refusal, close: bool) -> bytes:
+        status, headers = HTTPStatus.OK, {"Content-Type": REPLY_TYPE}
+        if isinstance(answer, Refusal):
+            status, headers, answer = refusal_status(answer), headers | refusal_headers(answer), encode_refusal(answer)
+        if close:
+            headers["Connection"] = "close"
+        return self._head(status, headers, len(answer)) + answer
+
+    def _head(self, status: HTTPStatus, headers: dict[str, str], size: int) -> bytes:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"HTTP/1.1 {status} {status.phrase}\r\n{self._date}{lines}Content-Length: {size}\r\n\r\n".encode()

@@ -1,0 +1,240 @@
+"""Every request that is not a plain POST of a TimeStampReq, and that one too on a connection that aiohttp has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from importlib.resources import files
+from typing import cast
+
+import structlog
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from jinja2 import Environment
+
+import tsa
+from tsa.authority.intake import Job
+from tsa.authority.meter import Meter
+from tsa.protocol.errors import Refusal, UnknownApplication
+from tsa.protocol.tsp import encode_refusal
+from tsa.server.answers import REPLY_TYPE, SERVER, refusal_headers, refusal_status
+from tsa.server.handed import Handed
+from tsa.server.heads import is_query_type
+from tsa.server.lane import Service
+from tsa.server.metrics import render
+
+SERVICE = web.AppKey("service", Service)
+METERS = web.AppKey("meters", list[Meter])
+
+DISCARD_S = 2.0
+DISCARD_OCTETS = 16 << 20
+_PEM = "application/x-pem-file"
+
+log = structlog.get_logger()
+_page = Environment(autoescape=True).from_string(files("tsa.server").joinpath("pages/index.html").read_text())
+
+
+def build_app(service: Service, meters: list[Meter]) -> web.Application:
+    """The routes of DESIGN 6."""
+    app = web.Application(middlewares=[_conduct])
+    app[SERVICE], app[METERS] = service, meters
+    app.on_response_prepare.append(_sign_off)
+    for path in ("/", "/tsa", "/tsa/{app_key}"):
+        app.router.add_post(path, _stamp, expect_handler=_expect)
+    app.router.add_get("/", _index)
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/metrics", _metrics)
+    app.router.add_get("/chain.pem", _chain)
+    app.router.add_get("/ca.pem", _ca)
+    return app
+
+
+@web.middleware
+async def _conduct(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    cast(Handed, request.protocol).begin()
+    try:
+        response = await handler(request)
+    except web.HTTPException as refused:
+        response = refused
+    if request.app[SERVICE].log_requests:
+        log.info("request", method=request.method, status=response.status)
+    if isinstance(response, web.HTTPException):
+        raise response
+    return response
+
+
+async def _sign_off(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = SERVER
+    response.headers["X-Content-Type-Options"] = "nosniff"
+
+
+class _Awaited(Job):
+    """A request whose answer a coroutine waits for."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[bytes | Refusal] = asyncio.get_running_loop().create_future()
+
+    def deliver(self, answer: bytes | Refusal) -> None:
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+
+async def _stamp(request: web.Request) -> web.StreamResponse:
+    service = request.app[SERVICE]
+    if fault := _head_fault(request, service.connections.limits.body_limit):
+        return await _refuse_unread(request, fault)
+    try:
+        _check_credentials(request)
+        async with asyncio.timeout_at(cast(Handed, request.protocol).body_deadline()):
+            body = await _body(request, service.connections.limits.body_limit)
+        if body is None:
+            return await _refuse_unread(request, _too_large(service.connections.limits.body_limit))
+        job = _Awaited()
+        service.intake.submit(body, job)
+        answer = await job.answer
+    except TimeoutError:
+        return _closing(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.")
+    except Refusal as refusal:
+        service.meter.refused(refusal)
+        answer = refusal
+    if isinstance(answer, bytes):
+        return web.Response(body=answer, content_type=REPLY_TYPE)
+    return web.Response(
+        body=encode_refusal(answer),
+        status=refusal_status(answer),
+        headers=refusal_headers(answer),
+        content_type=REPLY_TYPE,
+    )
+
+
+def _head_fault(request: web.Request, body_limit: int) -> web.Response | None:
+    """What HTTP itself finds wrong with a stamping request, from its head alone."""
+    if not is_query_type(request.headers.get("Content-Type", "")):
+        return _closing(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send a TimeStampReq as Content-Type: application/timestamp-query."
+        )
+    if request.content_length is None and "Transfer-Encoding" not in request.headers:
+        return _closing(HTTPStatus.LENGTH_REQUIRED, "Say how long the body is with Content-Length, or send it chunked.")
+    if (request.content_length or 0) > body_limit:
+        return _too_large(body_limit)
+    return None
+
+
+def _too_large(body_limit: int) -> web.Response:
+    return _closing(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request body may have {body_limit} octets here.")
+
+
+def _closing(status: HTTPStatus, sentence: str) -> web.Response:
+    response = web.Response(status=status, text=f"{sentence}\n")
+    response.force_close()
+    return response
+
+
+def _check_credentials(request: web.Request) -> None:
+    """There are no applications to name yet, so whoever names one is unknown."""
+    if "app_key" in request.match_info or "Authorization" in request.headers:
+        raise UnknownApplication("The credentials belong to no application that may stamp here: check the key.")
+
+
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    """`100 Continue`, unless the head alone is enough for _stamp() to refuse."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return _closing(HTTPStatus.EXPECTATION_FAILED, "The only expectation met here is 100-continue.")
+    if _head_fault(request, request.app[SERVICE].connections.limits.body_limit) is None:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # what was sent is no part of the answer
+    return None
+
+
+async def _body(request: web.Request, limit: int) -> bytes | None:
+    """The whole body; None as soon as it is over the limit."""
+    body = bytearray()
+    async for piece in request.content.iter_any():
+        body += piece
+        if len(body) > limit:
+            return None
+    return bytes(body)
+
+
+async def _refuse_unread(request: web.Request, response: web.Response) -> web.Response:
+    """Answer before the body was read, then read on for a while: closing at once would reset the client's connection
+    before it has seen the answer."""
+    await response.prepare(request)
+    await response.write_eof()
+    if request.transport is not None and request.transport.can_write_eof():
+        request.transport.write_eof()
+    discarded = 0
+    try:
+        async with asyncio.timeout(DISCARD_S):
+            async for piece in request.content.iter_any():
+                discarded += len(piece)
+                if discarded > DISCARD_OCTETS:
+                    break
+    except (TimeoutError, ConnectionError, web.RequestPayloadError):
+        log.debug("client went on sending", octets=discarded)
+    return response
+
+
+async def _index(request: web.Request) -> web.Response:
+    authority = request.app[SERVICE].intake.authority
+    certificate = authority.tsu.chain.certificate
+    text = _page.render(
+        certificate=certificate,
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(":"),
+        algorithm=authority.tsu.key.algorithm.name,
+        policy=authority.config.policy,
+        version=tsa.__version__,
+    )
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+async def _healthz(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "alive"})
+
+
+async def _readyz(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    reasons = []
+    try:
+        service.intake.authority.moment()
+    except Refusal as refusal:
+        reasons.append(str(refusal))
+    if service.intake.full:
+        reasons.append("The signing queue is full.")
+    if service.connections.draining:
+        reasons.append("This process is stopping.")
+    clock = "system: the machine's own clock, taken at its word"
+    return web.json_response(
+        {"status": "not ready" if reasons else "ready", "reasons": reasons, "clock": clock},
+        status=HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK,
+    )
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    tsu = request.app[SERVICE].intake.authority.tsu
+    body, content_type = render(request.app[METERS], tsu.usable_until_us)
+    return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+async def _chain(request: web.Request) -> web.Response:
+    chain = request.app[SERVICE].intake.authority.tsu.chain
+    return _pem(chain.certificate, *chain.intermediates)
+
+
+async def _ca(request: web.Request) -> web.Response:
+    return _pem(request.app[SERVICE].intake.authority.tsu.chain.anchor)
+
+
+def _pem(*certificates: x509.Certificate) -> web.Response:
+    return web.Response(body=b"".join(c.public_bytes(Encoding.PEM) for c in certificates), content_type=_PEM)

@@ -1,0 +1,60 @@
+"""The open connections of one process: how many, how long each may take, and how they end (DESIGN 5.13 and 5.14)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from tsa.config import ServerTable
+
+TICK_S = 0.25
+
+
+class Connection(Protocol):
+    """A connection on either side of the port."""
+
+    def check(self, now: float) -> None:
+        """Close if a deadline has passed; `now` is of the event loop's clock, seconds."""
+
+    def close_if_idle(self) -> None:
+        """Close unless a request is under way."""
+
+
+class Connections:
+    """All of them, with the settings that they share and a clock that is read four times a second for all."""
+
+    def __init__(self, limits: ServerTable) -> None:
+        self.limits = limits
+        self.draining = False
+        self.now = 0.0
+        self._open: set[Connection] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def full(self) -> bool:
+        """Whether one more would be too many."""
+        return len(self._open) >= self.limits.max_connections
+
+    def enter(self, connection: Connection) -> None:
+        self._open.add(connection)
+
+    def leave(self, connection: Connection) -> None:
+        self._open.discard(connection)
+
+    def tick(self) -> None:
+        """Let every connection look at its deadline; to be called each TICK_S in the event loop."""
+        self.now = asyncio.get_running_loop().time()
+        for connection in tuple(self._open):
+            connection.check(self.now)
+
+    async def drain(self, patience_s: float) -> None:
+        """Wait until all have gone: each after its next answer, idle ones after `patience_s` at the latest."""
+        self.draining = True
+        patient = asyncio.get_running_loop().time() + patience_s
+        while self._open:
+            await asyncio.sleep(0.01)
+            if asyncio.get_running_loop().time() >= patient:
+                for connection in tuple(self._open):
+                    connection.close_if_idle()

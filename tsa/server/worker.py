@@ -1,0 +1,145 @@
+"""One worker process: it inherits the listening socket, serves, reloads at SIGHUP, and drains at SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from tsa.authority.clock import SystemClock
+from tsa.authority.intake import Intake
+from tsa.authority.meter import Meter
+from tsa.authority.opening import open_authority
+from tsa.authority.serial import SerialNumbers
+from tsa.authority.tsu import UnusableTsu
+from tsa.config import Config, ConfigFault
+from tsa.server.app import build_app
+from tsa.server.connections import TICK_S, Connections
+from tsa.server.handed import Handed
+from tsa.server.lane import Lane, Service
+from tsa.server.listening import refuse_new
+from tsa.server.tls import TlsFault, renew, server_context
+
+# A worker whose supervisor died has nobody to serve for: it ends the requests under way and goes.
+ORPHAN_DRAIN_S = 0.1
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a worker inherits: the socket, a pipe that reads end-of-file when the supervisor is gone, the meters."""
+
+    number: int
+    listening: socket.socket
+    lifeline: int
+    meters: list[Meter]
+
+
+def run(config: Config, read_config: Callable[[], Config], place: Place) -> None:
+    """Serve `config`, and at SIGHUP what `read_config` says, until SIGTERM and every accepted request is answered.
+
+    Raises UnusableTsu or TlsFault when it cannot begin.
+    """
+    uvloop.run(_Worker(config, read_config, place).serve())
+
+
+class _Worker:
+    def __init__(self, config: Config, read_config: Callable[[], Config], place: Place) -> None:
+        self._config = config
+        self._read_config = read_config
+        self._place = place
+        self._meter = place.meters[place.number]
+        self._clock = SystemClock(0)
+        self._serials = SerialNumbers(bytes.fromhex(self._config.tsu.node), place.number)
+        self._patience_s: asyncio.Future[float]
+
+    async def serve(self) -> None:
+        config, loop = self._config, asyncio.get_running_loop()
+        self._patience_s = loop.create_future()
+        authority = await open_authority(config, self._clock, self._serials)
+        self._service = Service(Intake(authority, self._meter), self._meter, Connections(config.server))
+        self._service.log_requests = config.log.requests
+        self._service.intake.start()
+        runner = web.AppRunner(build_app(self._service, self._place.meters))
+        await runner.setup()
+        self._service.successor = lambda: Handed(runner.server, self._service.connections)
+        self._tls = server_context(config)
+        server = await loop.create_server(
+            lambda: Lane(self._service),
+            sock=self._place.listening,
+            ssl=self._tls,
+            ssl_handshake_timeout=config.server.deadline_s if self._tls else None,
+        )
+        self._listen_to_signals(loop)
+        ticking = asyncio.create_task(self._tick())
+        log.info("worker serves", worker=self._place.number)
+        patience_s = await self._patience_s
+        await self._accept_the_rest()
+        server.close()
+        await self._service.connections.drain(patience_s)
+        ticking.cancel()
+        self._service.intake.authority.pool.close()
+        log.info("worker ends", worker=self._place.number)
+
+    def _listen_to_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.add_signal_handler(signal.SIGTERM, self._stop, self._config.server.drain_s)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor too, which sends SIGTERM
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD})
+        loop.add_reader(self._place.lifeline, self._orphaned)
+
+    def _orphaned(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._place.lifeline)
+        refuse_new(self._place.listening)
+        self._stop(ORPHAN_DRAIN_S)
+
+    def _stop(self, patience_s: float) -> None:
+        if not self._patience_s.done():
+            self._patience_s.set_result(patience_s)
+
+    async def _tick(self) -> None:
+        """Four times a second: deadlines, the Date header, the gauges."""
+        service = self._service
+        while True:
+            service.connections.tick()
+            service.replies.tick()
+            self._meter.gauge(service.intake.waiting, len(service.connections))
+            await asyncio.sleep(TICK_S)
+
+    async def _accept_the_rest(self) -> None:
+        """Whoever is connected already is served: the kernel lets nobody new in by now (see refuse_new)."""
+        queue = select.poll()
+        queue.register(self._place.listening, select.POLLIN)
+        while queue.poll(0):
+            await asyncio.sleep(0.001)
+
+    def _reload_soon(self) -> None:
+        self._reloading = asyncio.create_task(self._reload())
+
+    async def _reload(self) -> None:
+        """Take tsa.toml, key and certificates anew; whatever is wrong with them, the old ones stay in force."""
+        try:
+            config = self._read_config()
+            server_context(config)
+            authority = await open_authority(config, self._clock, self._serials)
+        except (ConfigFault, UnusableTsu, TlsFault) as fault:
+            log.error("reload refused, the old settings stay", worker=self._place.number, reason=str(fault))
+            return
+        intake, old = self._service.intake, self._service.intake.authority
+        if self._tls:
+            renew(self._tls, config)
+        self._config = config
+        self._service.connections.limits = config.server
+        self._service.log_requests = config.log.requests
+        intake.use(authority)
+        intake.start()
+        old.pool.close()
+        log.info("worker reloaded", worker=self._place.number)

@@ -1,0 +1,191 @@
+"""The supervisor: binds once, forks the workers, brings the dead ones back, passes reloads on, and drains at the end.
+
+It never reads a key. What must be proved before the port opens or a reload is passed on is proved in a child of its
+own, which ends with the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from tsa.authority.clock import SystemClock
+from tsa.authority.meter import shared_meters
+from tsa.authority.opening import open_authority, worker_count
+from tsa.authority.serial import SerialNumbers
+from tsa.authority.tsu import UnusableTsu
+from tsa.config import Config, ConfigFault
+from tsa.server.listening import ListenFault, listen, refuse_new
+from tsa.server.tls import TlsFault, server_context
+from tsa.server.worker import Place, run
+
+FIRST_BACKOFF_S = 0.1
+LONGEST_BACKOFF_S = 30.0
+STEADY_S = 60.0  # a worker that lived this long failed for a new reason
+KILL_AFTER_S = 5.0  # beyond [server] drain_s
+
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+_FAULTS = (ConfigFault, UnusableTsu, TlsFault, ListenFault)
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One worker's place: its process while it has one, and when it may be started again (monotonic seconds)."""
+
+    pid: int | None = None
+    started: float = 0.0
+    backoff_s: float = 0.0
+    due: float = 0.0
+
+
+class Supervisor:
+    """Serves what `read_config` says until SIGTERM or SIGINT."""
+
+    def __init__(self, read_config: Callable[[], Config]) -> None:
+        self._read_config = read_config
+
+    def run(self) -> None:
+        """Raises ConfigFault, UnusableTsu, TlsFault or ListenFault when serving cannot begin."""
+        self._config = config = self._read_config()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        if (reason := _trial(config)) is not None:
+            raise UnusableTsu(reason)
+        self._listening = listen(config.server.listen)
+        self._slots = [_Slot() for _ in range(worker_count(config))]
+        self._meters = shared_meters(len(self._slots))
+        self._lifeline, lifeline_end = os.pipe()  # closes with this process, however it ends
+        self._lifeline_end = lifeline_end
+        host, port = self._listening.getsockname()[:2]
+        log.info("listening", host=host, port=port, workers=len(self._slots), clock="system, taken at its word")
+        self._supervise()
+        self._drain(self._config.server.drain_s)
+
+    def _supervise(self) -> None:
+        """Until SIGTERM or SIGINT: start what is due, notice what died, pass reloads on."""
+        while True:
+            for number, slot in enumerate(self._slots):
+                if slot.pid is None and time.monotonic() >= slot.due:
+                    self._start(number)
+            dues = [slot.due for slot in self._slots if slot.pid is None]
+            wait = max(0.0, min(dues) - time.monotonic()) if dues else STEADY_S
+            received = signal.sigtimedwait(_SIGNALS, wait)
+            if received is None:
+                continue
+            if received.si_signo == signal.SIGCHLD:
+                self._reap()
+            elif received.si_signo == signal.SIGHUP:
+                self._reload()
+            else:
+                return
+
+    def _start(self, number: int) -> None:
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid == 0:
+            os.close(self._lifeline_end)
+            place = Place(number, self._listening, self._lifeline, self._meters)
+            os._exit(_guarded(lambda: run(self._config, self._read_config, place)))
+        slot = self._slots[number]
+        slot.pid, slot.started = pid, time.monotonic()
+        log.info("worker started", worker=number, pid=pid)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for number, slot in enumerate(self._slots):
+                if slot.pid == pid:
+                    self._mourn(number, slot, os.waitstatus_to_exitcode(status))
+
+    def _mourn(self, number: int, slot: _Slot, code: int) -> None:
+        now = time.monotonic()
+        steady = now - slot.started > STEADY_S
+        slot.backoff_s = FIRST_BACKOFF_S if steady or not slot.backoff_s else min(slot.backoff_s * 2, LONGEST_BACKOFF_S)
+        slot.pid, slot.due = None, now + slot.backoff_s
+        self._meters[number].gauge(0, 0)
+        log.error("worker died", worker=number, exit_code=code, restart_in_s=slot.backoff_s)
+
+    def _reload(self) -> None:
+        """Only settings that stand a trial are passed on; listen and workers are read at start alone."""
+        try:
+            config = self._read_config()
+            reason = _trial(config)
+        except ConfigFault as fault:
+            reason = str(fault)
+        if reason is not None:
+            log.error("reload refused, the old settings stay", reason=reason)
+            return
+        self._config = config
+        self._signal_all(signal.SIGHUP)
+
+    def _drain(self, patience_s: float) -> None:
+        log.info("draining", patience_s=patience_s)
+        refuse_new(self._listening)
+        self._listening.close()
+        self._signal_all(signal.SIGTERM)
+        end = time.monotonic() + patience_s + KILL_AFTER_S
+        while any(slot.pid for slot in self._slots):
+            received = signal.sigtimedwait(_SIGNALS, max(0.0, end - time.monotonic()))
+            if received is None or received.si_signo in (signal.SIGTERM, signal.SIGINT):
+                log.error("workers killed that did not end in time")
+                self._signal_all(signal.SIGKILL)
+                end = time.monotonic() + KILL_AFTER_S
+            else:
+                self._reap()
+        log.info("stopped")
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for slot in self._slots:
+            if slot.pid is not None:
+                os.kill(slot.pid, number)
+
+
+def _trial(config: Config) -> str | None:
+    """Sign and verify a token in a child process; why it failed, or None."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        os._exit(_guarded(lambda: asyncio.run(_prove(config)), writer))
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as pipe:
+        reason = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    if status == 0:
+        return None
+    return reason or f"The trial process ended with {os.waitstatus_to_exitcode(status)}."
+
+
+async def _prove(config: Config) -> None:
+    server_context(config)
+    authority = await open_authority(config, SystemClock(0), SerialNumbers(bytes.fromhex(config.tsu.node), 0))
+    authority.pool.close()
+
+
+def _guarded(work: Callable[[], None], tell: int | None = None) -> int:
+    """Do a child's work; its exit code. What it fails with is told to the pipe `tell`, or to the log."""
+    try:
+        work()
+    except _FAULTS as fault:
+        if tell is None:
+            log.error("worker cannot serve", reason=str(fault))
+        else:
+            os.write(tell, str(fault).encode())
+        return 1
+    except BaseException:
+        log.exception("worker failed")
+        return 1
+    return 0

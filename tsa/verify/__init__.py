@@ -1,0 +1,1 @@
+"""What a token says and proves. Nothing here is shared with the code that writes tokens, so each checks the other."""

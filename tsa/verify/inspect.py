@@ -1,0 +1,143 @@
+"""Every field of a TimeStampReq, a TimeStampResp or a bare token, under the standard's names; nothing is judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from asn1crypto import cms as asn1_cms
+from asn1crypto import tsp as asn1_tsp
+
+Fields = dict[str, Any]
+
+
+class Unreadable(Exception):
+    """The octets are none of the messages of RFC 3161."""
+
+
+def describe(octets: bytes) -> tuple[str, Fields]:
+    """What the octets are, and their fields; values are text, numbers, lists or further fields.
+
+    Raises Unreadable.
+    """
+    for kind, read in (("TimeStampReq", _request), ("TimeStampResp", _response), ("TimeStampToken", _bare_token)):
+        try:
+            return kind, read(octets)
+        except (ValueError, TypeError, KeyError):
+            continue
+    raise Unreadable("neither a TimeStampReq, a TimeStampResp nor a TimeStampToken in DER")
+
+
+def _request(octets: bytes) -> Fields:
+    request = asn1_tsp.TimeStampReq.load(octets, strict=True)
+    return _present(
+        {
+            "version": _number(request["version"]),
+            "messageImprint": _imprint(request["message_imprint"]),
+            "reqPolicy": _oid(request["req_policy"]),
+            "nonce": _hex(request["nonce"]),
+            "certReq": request["cert_req"].native,
+            "extensions": [extension["extn_id"].dotted for extension in request["extensions"] or ()],
+        }
+    )
+
+
+def _response(octets: bytes) -> Fields:
+    head = asn1_tsp.PKIStatusInfo.load(_first_element(octets))
+    status = {
+        "status": head["status"].native,
+        "statusString": head["status_string"].native,
+        "failInfo": sorted(head["fail_info"].native or ()),
+    }
+    if head["status"].native not in ("granted", "granted_with_mods"):
+        return _present(status)
+    response = asn1_tsp.TimeStampResp.load(octets, strict=True)
+    return _present(status) | {"timeStampToken": _token(response["time_stamp_token"])}
+
+
+def _first_element(octets: bytes) -> bytes:
+    """The PKIStatusInfo of a TimeStampResp; asn1crypto cannot read one without a token, as refusals are."""
+    from asn1crypto.core import Sequence
+    from asn1crypto.parser import parse
+
+    contents = Sequence.load(octets, strict=True).contents
+    *_, head, content, trailer = parse(contents)
+    return bytes(head + content + trailer)
+
+
+def _bare_token(octets: bytes) -> Fields:
+    return _token(asn1_cms.ContentInfo.load(octets, strict=True))
+
+
+def _token(token: Any) -> Fields:
+    signed = token["content"]
+    info = signed["encap_content_info"]["content"].parsed
+    [signer] = signed["signer_infos"]
+    return _present(
+        {
+            "contentType": token["content_type"].dotted,
+            "TSTInfo": _tst_info(info),
+            "certificates": [_certificate(choice.chosen) for choice in signed["certificates"] or ()],
+            "SignerInfo": {
+                "sid": {
+                    "issuer": signer["sid"].chosen["issuer"].human_friendly,
+                    "serialNumber": _hex(signer["sid"].chosen["serial_number"]),
+                },
+                "digestAlgorithm": signer["digest_algorithm"]["algorithm"].native,
+                "signedAttrs": [attribute["type"].native for attribute in signer["signed_attrs"]],
+                "signatureAlgorithm": signer["signature_algorithm"]["algorithm"].native,
+                "signature": signer["signature"].native.hex(),
+            },
+        }
+    )
+
+
+def _tst_info(info: Any) -> Fields:
+    return _present(
+        {
+            "version": _number(info["version"]),
+            "policy": _oid(info["policy"]),
+            "messageImprint": _imprint(info["message_imprint"]),
+            "serialNumber": _hex(info["serial_number"]),
+            "genTime": info["gen_time"].native.isoformat().replace("+00:00", "Z"),
+            "accuracy": _present(dict(info["accuracy"].native or {})),
+            "ordering": info["ordering"].native,
+            "nonce": _hex(info["nonce"]),
+            "tsa": info["tsa"].chosen.human_friendly if info["tsa"].native else None,
+        }
+    )
+
+
+def _imprint(imprint: Any) -> Fields:
+    return {
+        "hashAlgorithm": imprint["hash_algorithm"]["algorithm"].native,
+        "hashedMessage": imprint["hashed_message"].native.hex(),
+    }
+
+
+def _certificate(certificate: Any) -> Fields:
+    validity = certificate["tbs_certificate"]["validity"].native
+    return {
+        "subject": certificate.subject.human_friendly,
+        "issuer": certificate.issuer.human_friendly,
+        "serialNumber": f"{certificate.serial_number:x}",
+        "notBefore": validity["not_before"].isoformat(),
+        "notAfter": validity["not_after"].isoformat(),
+        "sha256Fingerprint": certificate.sha256.hex(),
+    }
+
+
+def _number(value: Any) -> int:
+    return int(value.contents.hex(), 16)
+
+
+def _hex(value: Any) -> str | None:
+    return None if value.native is None else value.contents.hex()
+
+
+def _oid(value: Any) -> str | None:
+    return None if value.native is None else value.dotted
+
+
+def _present(fields: Fields) -> Fields:
+    """Fields that are there: absent ones are None, or an empty list or group."""
+    return {name: value for name, value in fields.items() if value not in (None, [], {})}
