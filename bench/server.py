@@ -1,6 +1,7 @@
 """Servers of our own, for as long as a measurement lasts: on one core, ended by SIGTERM, nothing left behind."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -78,12 +79,18 @@ def constant(core: int) -> Iterator[tuple[int, int]]:
 @contextmanager
 def running(command: Sequence[str | Path], core: int, output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """A process on one core, in a group of its own: Ctrl-C at the terminal reaches us, and we end it."""
+    # An interrupt within Popen would lose the process it has just made: until we hold it, they only wait.
+    waiting: list[int] = []
+    on_interrupt = signal.signal(signal.SIGINT, lambda number, _: waiting.append(number))
     with proc.pinned(core):
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0
         )
     with process:
         try:
+            signal.signal(signal.SIGINT, on_interrupt)
+            if waiting:
+                raise KeyboardInterrupt
             yield process
         finally:
             process.terminate()

@@ -27,6 +27,10 @@ class Fleet:
             self._servers[name] = start_server(directory, key=key, options=options)
         return self._servers[name]
 
+    def of_key(self, key: str) -> Server:
+        """The server with a key of that type: one worker, a second accepted policy, else as `tsa init` leaves it."""
+        return self.get(key, key=key, options={("policy", "accepted"): [SECOND_POLICY]})
+
     def stop(self) -> None:
         """Stop every server, then raise what went wrong with any."""
         failures = []
@@ -48,8 +52,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.fixture(scope="session")
 def server(fleet: Fleet) -> Server:
-    """P-256, one worker, a second accepted policy; everything else as `tsa init` leaves it."""
-    return fleet.get("p256", options={("policy", "accepted"): [SECOND_POLICY]})
+    """The server with the default key, P-256."""
+    return fleet.of_key("p256")
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +65,7 @@ def authority(server: Server) -> Authority:
 @pytest.fixture(params=KEY_TYPES)
 def any_key(request: pytest.FixtureRequest, fleet: Fleet) -> Authority:
     """An authority for each key type."""
-    name = request.param
-    return Authority(request.getfixturevalue("server") if name == "p256" else fleet.get(name, key=name))
+    return Authority(fleet.of_key(request.param))
 
 
 @pytest.fixture(autouse=True)

@@ -70,9 +70,7 @@ def init(
     key: Annotated[
         str, typer.Option(help=f"Type of a new key: {', '.join(KEY_TYPES)}.", callback=_one_of("key type", KEY_TYPES))
     ] = "p256",
-    licences: Annotated[
-        int, typer.Option(min=0, help="Development licences of anonymous callers (no effect yet).")
-    ] = 2,
+    licences: Annotated[int, typer.Option(min=0, help="Development licences (no effect yet).")] = 2,
     csr: Annotated[bool, typer.Option("--csr", help="Write a certificate request for a real CA.")] = False,
     subject: Annotated[str, typer.Option(help='Subject of the request, such as "CN=TSA 1,O=Example,C=KR".')] = "",
     chain: Annotated[

@@ -22,6 +22,12 @@ def configure(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        level=logging.WARNING, format='{"event": "%(name)s", "level": "%(levelname)s", "detail": %(message)r}'
-    )
+    logging.basicConfig(level=logging.WARNING, handlers=[_Handed()])
+
+
+class _Handed(logging.Handler):
+    """Writes what libraries log (aiohttp, asyncio) as events of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger()
+        log.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)

@@ -44,8 +44,8 @@ def keystore(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @needs_jdk
 @pytest.mark.parametrize("key_type", ["p256", "rsa3072", "p384"])
-def test_jarsigner(fleet: Fleet, server: object, keystore: Path, tmp_path: Path, key_type: str) -> None:
-    tsa = fleet.get(key_type, key=key_type)
+def test_jarsigner(fleet: Fleet, keystore: Path, tmp_path: Path, key_type: str) -> None:
+    tsa = fleet.of_key(key_type)
     jar, trust = tmp_path / "one.jar", tmp_path / "trust.p12"
     with zipfile.ZipFile(jar, "w") as archive:
         archive.writestr("hello.txt", "hello")

@@ -52,7 +52,7 @@ class Intake:
         self._max_batch = max(1, min(signing.max_batch, int(BATCH_LIMIT_US / cost_us)))
 
     def start(self) -> None:
-        """Bring up as many signing workers as the key can serve side by side; called in the event loop, and after use()."""
+        """Bring up as many signing workers as the key can serve side by side; again after each use()."""
         while len(self._workers) < self.authority.pool.workers:
             self._workers.append(asyncio.create_task(self._work()))
 
@@ -96,7 +96,8 @@ class Intake:
 
     def _take(self) -> list[Job]:
         """At most a batch from the queue; those that waited too long get their refusal now."""
-        queue, batch = self._queue, []
+        batch: list[Job] = []
+        queue = self._queue
         oldest = time.monotonic() - self._max_wait_s
         while queue and len(batch) < self._max_batch:
             job = queue.popleft()

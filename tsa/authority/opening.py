@@ -20,7 +20,7 @@ from tsa.protocol.oids import HASHES
 from tsa.verify.token import NotProved, check_token
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Trial:
     request: tsp.TimeStampReq
     policy: bytes

@@ -23,8 +23,9 @@ _CERTIFICATES = 0xA0
 class Signer(NamedTuple):
     """What a token says of its signer.
 
-    `certificate` and `chain` are DER certificates (the chain from the issuer up, the root left out); `issuer` (DER Name)
-    and `serial_number` are the certificate's; `digest` is a hashlib name; `signature_algorithm` a DER AlgorithmIdentifier.
+    `certificate` and `chain` are DER certificates (the chain from the issuer up, the root left out); `issuer` (a DER
+    Name) and `serial_number` are the certificate's; `digest` is a hashlib name; `signature_algorithm` a DER
+    AlgorithmIdentifier.
     """
 
     certificate: bytes
@@ -36,7 +37,7 @@ class Signer(NamedTuple):
 
 
 class _Frame(NamedTuple):
-    """The constant octets of a TimeStampResp: before the TSTInfo, from there to the attributes, before the signature."""
+    """The constant octets of a TimeStampResp: before the TSTInfo, then to the attributes, then to the signature."""
 
     head: bytes
     middle: bytes
@@ -70,7 +71,8 @@ class TokenTemplate:
 
     def signed_attributes(self, before_digest: bytes, tst_info: bytes) -> bytes:
         """The octets to be signed: SignedAttributes as a SET OF (RFC 5652 5.4) with the digest of `tst_info`."""
-        return before_digest + self._hash(tst_info).digest() + self._after_digest
+        digest: bytes = self._hash(tst_info).digest()
+        return before_digest + digest + self._after_digest
 
     def response(self, tst_info: bytes, signed_attributes: bytes, signature: bytes, cert_req: bool) -> bytes:
         """The granted TimeStampResp; with the signer's certificate and chain when `cert_req` (RFC 3161 2.4.1)."""
@@ -123,7 +125,7 @@ def _issuer_and_serial_number(signer: Signer) -> bytes:
 
 
 def _signing_certificate_v2(signer: Signer) -> bytes:
-    """SigningCertificateV2 (RFC 5035 3) of one ESSCertIDv2 with issuerSerial; hashAlgorithm SHA-256 is the DEFAULT, so absent."""
+    """SigningCertificateV2 (RFC 5035 3): one ESSCertIDv2 with issuerSerial; SHA-256 is the DEFAULT, so not named."""
     directory_name = der.explicit(4, signer.issuer)
     issuer_serial = der.sequence(der.sequence(directory_name), der.integer(signer.serial_number))
     cert_hash = der.tlv(der.OCTET_STRING, hashlib.sha256(signer.certificate).digest())

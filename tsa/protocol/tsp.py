@@ -188,7 +188,7 @@ def encode_refusal(refusal: Refusal) -> bytes:
 
 
 def generalized_time(microseconds: int, digits: int) -> bytes:
-    """GeneralizedTime of µs since 1970 UTC, cut to `digits` of fraction, no trailing zeros (RFC 3161 2.4.2, X.690 11.7)."""
+    """GeneralizedTime of µs since 1970 UTC, the fraction cut to `digits`, no trailing zeros (X.690 11.7)."""
     moment = _EPOCH + timedelta(microseconds=microseconds)
     fraction = f"{moment.microsecond:06d}"[:digits].rstrip("0")
     return der.tlv(0x18, f"{moment:%Y%m%d%H%M%S}{'.' if fraction else ''}{fraction}Z".encode())
