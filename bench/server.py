@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,25 +79,35 @@ def constant(core: int) -> Iterator[tuple[int, int]]:
 @contextmanager
 def running(command: Sequence[str | Path], core: int, output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """A process on one core, in a group of its own: Ctrl-C at the terminal reaches us, and we end it."""
-    # An interrupt within Popen would lose the process it has just made: until we hold it, they only wait.
+    with ExitStack() as ending:
+        with _uninterrupted(), proc.pinned(core):
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0
+            )
+            ending.callback(_end, process)
+        yield process
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the block: within Popen it would lose the process that was just made."""
     waiting: list[int] = []
-    on_interrupt = signal.signal(signal.SIGINT, lambda number, _: waiting.append(number))
-    with proc.pinned(core):
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0
-        )
+    before = signal.signal(signal.SIGINT, lambda number, _: waiting.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if waiting:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
     with process:
+        process.terminate()
         try:
-            signal.signal(signal.SIGINT, on_interrupt)
-            if waiting:
-                raise KeyboardInterrupt
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(DRAIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            process.wait(DRAIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def free_port() -> int:

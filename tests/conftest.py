@@ -68,27 +68,24 @@ def any_key(request: pytest.FixtureRequest, fleet: Fleet) -> Authority:
     return Authority(fleet.of_key(request.param))
 
 
+LOG_POSITIONS = pytest.StashKey[dict[Server, int]]()
+
+
 @pytest.fixture(autouse=True)
 def judged_logs(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After each test: no running server has logged a traceback. Their new log lines go to the report of a failure."""
-    before = {server: len(server.log_text()) for server in Server.running}
-    request.node.stash[LOG_POSITIONS] = before
+    """After each test: no running server has logged a traceback."""
+    request.node.stash[LOG_POSITIONS] = {server: len(server.log_text()) for server in Server.running}
     yield
     for server in list(Server.running):
-        new = server.log_text()[before.get(server, 0) :]
-        assert "Traceback" not in new, f"the log of {server.directory.name} holds a traceback:\n{new}"
-
-
-LOG_POSITIONS = pytest.StashKey[dict[Server, int]]()
+        server.check_log()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Add what the servers logged during a failed test to its report."""
     report = yield
-    if report.failed:
-        before = item.stash.get(LOG_POSITIONS, {})
-        for server in Server.running:
-            text = server.log_text()[before.get(server, 0) :]
-            report.sections.append((f"log of server {server.directory.name}", text[-8000:]))
+    before = item.stash.get(LOG_POSITIONS, {})
+    for server in Server.running if report.failed else ():
+        if text := server.log_text()[before.get(server, 0) :]:
+            report.sections.append((f"log of server {server.directory.name}", text[-4000:]))
     return report

@@ -52,6 +52,7 @@ class Supervisor:
 
     def __init__(self, read_config: Callable[[], Config]) -> None:
         self._read_config = read_config
+        self._draining = False
 
     def run(self) -> None:
         """Raises ConfigFault, UnusableTsu, TlsFault or ListenFault when serving cannot begin."""
@@ -108,14 +109,18 @@ class Supervisor:
                 return
             for number, slot in enumerate(self._slots):
                 if slot.pid == pid:
-                    self._mourn(number, slot, os.waitstatus_to_exitcode(status))
+                    self._bury(number, slot, os.waitstatus_to_exitcode(status))
 
-    def _mourn(self, number: int, slot: _Slot, code: int) -> None:
+    def _bury(self, number: int, slot: _Slot, code: int) -> None:
+        """A worker has ended: after SIGTERM as it should, before that to be started again after a while."""
+        if self._draining:
+            slot.pid = None
+            return
         now = time.monotonic()
         steady = now - slot.started > STEADY_S
         slot.backoff_s = FIRST_BACKOFF_S if steady or not slot.backoff_s else min(slot.backoff_s * 2, LONGEST_BACKOFF_S)
         slot.pid, slot.due = None, now + slot.backoff_s
-        self._meters[number].gauge(0, 0)
+        self._meters[number].queue = self._meters[number].connections = 0
         log.error("worker died", worker=number, exit_code=code, restart_in_s=slot.backoff_s)
 
     def _reload(self) -> None:
@@ -133,6 +138,7 @@ class Supervisor:
 
     def _drain(self, patience_s: float) -> None:
         log.info("draining", patience_s=patience_s)
+        self._draining = True
         refuse_new(self._listening)
         self._listening.close()
         self._signal_all(signal.SIGTERM)

@@ -31,6 +31,7 @@ class Server:
         self.address = ("127.0.0.1", port)
         self.url = f"http://127.0.0.1:{port}/"
         self.log = log
+        self._judged = 0  # how much of the log `check_log` has seen
         self.ca_pem = directory / "certs" / "ca.pem"
         self.tsa_pem = directory / "certs" / "tsa.pem"
 
@@ -43,8 +44,10 @@ class Server:
         return self.log.read_text(errors="replace")
 
     def check_log(self) -> None:
-        """No traceback has been logged, and the process is still there."""
-        assert "Traceback" not in self.log_text(), f"the log of {self.directory} holds a traceback"
+        """What was logged since the last check holds no traceback."""
+        text = self.log_text()
+        new, self._judged = text[self._judged :], len(text)
+        assert "Traceback" not in new, f"server {self.directory.name} has logged a traceback:\n{new[:4000]}"
 
     def wait_ready(self) -> None:
         """Wait until GET /readyz answers 200; fails with the log when the process ends or the limit passes."""

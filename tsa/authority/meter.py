@@ -43,21 +43,27 @@ class Meter:
         """Count one refusal."""
         self._words[_REFUSALS + _FAILURES.index(refusal.fail_info)] += 1
 
-    def gauge(self, queue: int, connections: int) -> None:
-        """How many requests wait, and how many connections are open, now."""
-        self._words[_QUEUE], self._words[_CONNECTIONS] = queue, connections
-
     @property
     def stamps(self) -> int:
         return int(self._words[_STAMPS])
 
     @property
     def queue(self) -> int:
+        """Requests that wait to be signed."""
         return int(self._words[_QUEUE])
+
+    @queue.setter
+    def queue(self, waiting: int) -> None:
+        self._words[_QUEUE] = waiting
 
     @property
     def connections(self) -> int:
+        """Connections that are open."""
         return int(self._words[_CONNECTIONS])
+
+    @connections.setter
+    def connections(self, count: int) -> None:
+        self._words[_CONNECTIONS] = count
 
     @property
     def refusals(self) -> dict[PKIFailureInfo, int]:

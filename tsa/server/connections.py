@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from tsa.authority.meter import Meter
 from tsa.config import ServerTable
 
 TICK_S = 0.25
@@ -23,14 +24,13 @@ class Connection(Protocol):
 class Connections:
     """All of them, with the settings that they share and a clock that is read four times a second for all."""
 
-    def __init__(self, limits: ServerTable) -> None:
+    def __init__(self, limits: ServerTable, meter: Meter) -> None:
         self.limits = limits
+        self._meter = meter
+        self._meter.connections = 0
         self.draining = False
         self.now = 0.0
         self._open: set[Connection] = set()
-
-    def __len__(self) -> int:
-        return len(self._open)
 
     @property
     def full(self) -> bool:
@@ -39,9 +39,11 @@ class Connections:
 
     def enter(self, connection: Connection) -> None:
         self._open.add(connection)
+        self._meter.connections = len(self._open)
 
     def leave(self, connection: Connection) -> None:
         self._open.discard(connection)
+        self._meter.connections = len(self._open)
 
     def tick(self) -> None:
         """Let every connection look at its deadline; to be called each TICK_S in the event loop."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import select
 import signal
 import socket
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from tsa.authority.opening import open_authority
 from tsa.authority.serial import SerialNumbers
 from tsa.authority.tsu import UnusableTsu
 from tsa.config import Config, ConfigFault
+from tsa.server.acceptor import Acceptor
 from tsa.server.app import build_app
 from tsa.server.connections import TICK_S, Connections
 from tsa.server.handed import Handed
@@ -65,25 +65,20 @@ class _Worker:
         config, loop = self._config, asyncio.get_running_loop()
         self._patience_s = loop.create_future()
         authority = await open_authority(config, self._clock, self._serials)
-        self._service = Service(Intake(authority, self._meter), self._meter, Connections(config.server))
+        self._service = Service(Intake(authority, self._meter), self._meter, Connections(config.server, self._meter))
         self._service.log_requests = config.log.requests
         self._service.intake.start()
         runner = web.AppRunner(build_app(self._service, self._place.meters))
         await runner.setup()
         self._service.successor = lambda: Handed(runner.server, self._service.connections)
         self._tls = server_context(config)
-        server = await loop.create_server(
-            lambda: Lane(self._service),
-            sock=self._place.listening,
-            ssl=self._tls,
-            ssl_handshake_timeout=config.server.deadline_s if self._tls else None,
-        )
+        acceptor = Acceptor(self._place.listening, self._meter, self._place.meters, lambda: Lane(self._service))
+        acceptor.start(self._tls, config.server.deadline_s)
         self._listen_to_signals(loop)
         ticking = asyncio.create_task(self._tick())
         log.info("worker serves", worker=self._place.number)
         patience_s = await self._patience_s
-        await self._accept_the_rest()
-        server.close()
+        await acceptor.finish()
         await self._service.connections.drain(patience_s)
         ticking.cancel()
         self._service.intake.authority.pool.close()
@@ -111,15 +106,8 @@ class _Worker:
         while True:
             service.connections.tick()
             service.replies.tick()
-            self._meter.gauge(service.intake.waiting, len(service.connections))
+            self._meter.queue = service.intake.waiting
             await asyncio.sleep(TICK_S)
-
-    async def _accept_the_rest(self) -> None:
-        """Whoever is connected already is served: the kernel lets nobody new in by now (see refuse_new)."""
-        queue = select.poll()
-        queue.register(self._place.listening, select.POLLIN)
-        while queue.poll(0):
-            await asyncio.sleep(0.001)
 
     def _reload_soon(self) -> None:
         self._reloading = asyncio.create_task(self._reload())
