@@ -30,7 +30,7 @@ def _mixed(authority: Authority, count: int) -> Iterator[tuple[bytes, Judge]]:
         elif at % 11 == 3:
             yield post_bytes(b"no DER at all"), lambda answer: refusal(answer, "badDataFormat")
         elif at % 11 == 9:
-            yield post_bytes(Query().encode(), content_type="text/plain"), _expect(415)
+            yield post_bytes(Query().encode(), "/tsa/SOMEKEY"), _expect(403)
         else:
             yield _good(authority, in_chunks=at % 7 == 1)
 

@@ -104,8 +104,8 @@ def test_length_required_of_http_1_0(connection: Connection) -> None:
 
 @pytest.fixture(scope="module")
 def hurried(fleet: Fleet) -> Authority:
-    """A server whose deadline for a request is 1 s, and that ends idle connections after 1 s."""
-    options = {("server", "deadline_s"): 1.0, ("server", "keepalive_s"): 1.0}
+    """A server whose deadline for a request is 1 s, and that ends idle connections after 2 s."""
+    options = {("server", "deadline_s"): 1.0, ("server", "keepalive_s"): 2.0}
     return Authority(fleet.get("hurried", options=options))
 
 

@@ -201,9 +201,11 @@ def test_any_octet_changed_gets_an_answer(authority: Authority, connection: Conn
 
 def test_sentence_says_what_to_change(authority: Authority, connection: Connection) -> None:
     """A statusString names the thing that is wrong, so that the caller need not guess among the bits."""
-    told = {name: refusal(connection.post(REFUSALS[name].body), REFUSALS[name].failure) for name in REFUSALS}
+    rows = {name: REFUSALS[name] for name in ("sha1", "version-2", "policy-not-accepted", "extension-critical")}
+    told = {name: refusal(connection.post(row.body), row.failure) for name, row in rows.items()}
+    assert len(set(told.values())) == len(rows)
     assert "2.999.3161." in told["policy-not-accepted"]
-    assert len({told[name] for name in ("sha1", "version-2", "policy-not-accepted", "extension-critical")}) == 4
+    assert "sha256" in told["sha1"].lower().replace("-", "")
 
 
 def test_same_request_twice_gets_two_tokens(authority: Authority, connection: Connection) -> None:
