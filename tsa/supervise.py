@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import time
@@ -60,6 +61,7 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         if (reason := _trial(config)) is not None:
             raise UnusableTsu(reason)
+        _allow_connections()
         self._listening = listen(config.server.listen)
         self._slots = [_Slot() for _ in range(worker_count(config))]
         self._meters = shared_meters(len(self._slots))
@@ -157,6 +159,12 @@ class Supervisor:
         for slot in self._slots:
             if slot.pid is not None:
                 os.kill(slot.pid, number)
+
+
+def _allow_connections() -> None:
+    """Each is an open file: workers may have as many as the system allows, not the shell's soft limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _trial(config: Config) -> str | None:

@@ -122,6 +122,27 @@ def test_split_across_a_pipeline(authority: Authority, connection: Connection, n
     authority.stamp(connection)
 
 
+EARLY = {
+    "unknown-application": (post_bytes(Query().encode(), "/tsa/SOMEKEY"), 403),
+    "unknown-application-bearer": (post_bytes(Query().encode(), headers=("Authorization: Bearer SOMEKEY",)), 403),
+    "method": (post_bytes(Query().encode()).replace(b"POST", b"PUT", 1), 405),
+    "media-type": (post_bytes(Query().encode(), content_type="text/plain"), 415),
+}
+
+
+@pytest.mark.parametrize(("request_bytes", "status"), EARLY.values(), ids=EARLY.keys())
+def test_refused_before_its_body_has_come(
+    authority: Authority, connection: Connection, nudge: Callable[[], None], request_bytes: bytes, status: int
+) -> None:
+    """What the head alone decides does not make the server forget the body that follows: the connection goes on."""
+    body_at = request_bytes.index(b"\r\n\r\n") + 4
+    for part in (request_bytes[:body_at], request_bytes[body_at : body_at + 10], request_bytes[body_at + 10 :]):
+        connection.send(part)
+        nudge()
+    assert connection.answer().status == status
+    authority.stamp(connection)
+
+
 BODY = Query().encode()
 PLAIN = post_bytes(BODY)
 LENGTH = f"Content-Length: {len(BODY)}".encode()

@@ -105,7 +105,7 @@ class TokenTemplate:
         )
         token = der.sequence(oids.ID_SIGNED_DATA, der.explicit(0, signed_data))
         whole = der.sequence(_STATUS_GRANTED, token)
-        head, _, rest = whole.partition(tst_info)
+        head, _, rest = whole.rpartition(tst_info)  # from the right: 254 octets have the length octet 0xfe
         middle, _, tail = rest.rpartition(attributes)
         return _Frame(head, middle, tail.removesuffix(signature))
 

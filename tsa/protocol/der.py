@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tsa.protocol.errors import MalformedRequest
 
 BOOLEAN = 0x01
@@ -11,6 +13,11 @@ OBJECT_IDENTIFIER = 0x06
 SEQUENCE = 0x30
 SET = 0x31
 NULL = b"\x05\x00"
+
+# Arcs have no upper end in X.660, but the time to write one in decimal grows with the square of its length.
+MAX_OID_OCTETS = 255
+
+_DOTTED = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,99}))+")
 
 
 def length(size: int) -> bytes:
@@ -59,11 +66,10 @@ def oid(dotted: str) -> bytes:
 
     Raises ValueError when `dotted` is not an object identifier.
     """
-    try:
-        first, second, *rest = (int(arc) for arc in dotted.split("."))
-    except ValueError:
-        raise ValueError(f"{dotted!r} is not an object identifier such as 1.3.6.1.4.1") from None
-    if first not in (0, 1, 2) or min(second, *rest, 0) < 0 or (first < 2 and second > 39):
+    if not _DOTTED.fullmatch(dotted):
+        raise ValueError(f"{dotted!r} is not an object identifier such as 1.3.6.1.4.1")
+    first, second, *rest = map(int, dotted.split("."))
+    if first < 2 and second > 39:
         raise ValueError(f"{dotted!r} is not an object identifier: its first arcs must be 0-1.0-39 or 2.n")
     return tlv(OBJECT_IDENTIFIER, *(_base128(arc) for arc in (first * 40 + second, *rest)))
 
@@ -71,8 +77,12 @@ def oid(dotted: str) -> bytes:
 def dotted(content: bytes) -> str:
     """The dotted form of an OBJECT IDENTIFIER's content octets.
 
-    Raises MalformedRequest when an arc is cut short or padded (X.690 8.19.2).
+    Raises MalformedRequest when an arc is cut short or padded (X.690 8.19.2), and on more than 255 octets (our limit).
     """
+    if len(content) > MAX_OID_OCTETS:
+        raise MalformedRequest(
+            f"An OBJECT IDENTIFIER in the request has {len(content)} octets: send at most {MAX_OID_OCTETS}."
+        )
     arcs, value, start = [], 0, True
     for octet in content:
         if start and octet == 0x80:

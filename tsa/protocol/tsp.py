@@ -114,9 +114,13 @@ def _optional_fields(data: bytes, at: int, end: int) -> tuple[bytes, bytes, bool
 def _check_nonce(content: bytes) -> None:
     if len(content) > MAX_NONCE_OCTETS:
         raise UnusableNonce(f"The nonce has {len(content)} octets: send at most {MAX_NONCE_OCTETS}.")
-    # X.690 8.3.2: the first nine bits may be neither all zero nor all one
-    if not content or (len(content) > 1 and (content[0], content[1] >> 7) in ((0x00, 0), (0xFF, 1))):
+    if not _is_minimal(content):
         raise UnusableNonce("The nonce is not an INTEGER of the fewest octets: encode it in DER.")
+
+
+def _is_minimal(content: bytes) -> bool:
+    """Whether an INTEGER's content has the fewest octets: its first nine bits are not all alike (X.690 8.3.2)."""
+    return len(content) == 1 or (len(content) > 1 and (content[0], content[1] >> 7) not in ((0x00, 0), (0xFF, 1)))
 
 
 def _extension_ids(data: bytes, at: int, end: int) -> tuple[str, ...]:
@@ -133,10 +137,9 @@ def _extension_ids(data: bytes, at: int, end: int) -> tuple[str, ...]:
 
 def _refuse_version(data: bytes, at: int, end: int) -> NoReturn:
     start, after = der.read(data, at, end, der.INTEGER, "the version")
-    version = int.from_bytes(data[start:after], "big", signed=True)
-    if after - start > 8 or der.integer(version) != data[at:after]:
-        raise MalformedRequest("The version is not a small INTEGER of the fewest octets: encode 1 in DER.")
-    raise UnsupportedVersion(f"The version of the TimeStampReq is {version}: send version 1.")
+    if not _is_minimal(data[start:after]):
+        raise MalformedRequest("The version is not an INTEGER of the fewest octets: encode 1 in DER.")
+    raise UnsupportedVersion("The version of the TimeStampReq is not 1: send version 1.")
 
 
 def _refuse_imprint(data: bytes, at: int, end: int) -> NoReturn:

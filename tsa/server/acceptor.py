@@ -19,6 +19,7 @@ from tsa.authority.meter import Meter
 
 STEP_BACK_S = 0.001
 OUT_OF_FILES_S = 0.1
+HANDSHAKE_S = 0.25  # how long a TCP handshake under way is waited for
 
 log = structlog.get_logger()
 
@@ -45,10 +46,11 @@ class Acceptor:
         self._loop.add_reader(self._listening, self._ready)
 
     async def finish(self) -> None:
-        """Accept whoever is connected already, then no more: the kernel lets nobody new in by now (refuse_new)."""
+        """Accept whoever is connected or about to be: the kernel lets nobody new in by now (refuse_new)."""
         queue = select.poll()
         queue.register(self._listening, select.POLLIN)
-        while queue.poll(0) or self._beginning:
+        end = self._loop.time() + HANDSHAKE_S
+        while queue.poll(0) or self._beginning or self._loop.time() < end:
             await asyncio.sleep(0.001)
         if self._resumption is not None:
             self._resumption.cancel()

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import cast
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -21,7 +21,7 @@ from tsa.authority.meter import Meter
 from tsa.protocol.errors import Refusal, UnknownApplication
 from tsa.protocol.tsp import encode_refusal
 from tsa.server.answers import REPLY_TYPE, SERVER, refusal_headers, refusal_status
-from tsa.server.handed import Handed
+from tsa.server.handed import MALFORMED, Handed
 from tsa.server.heads import is_query_type
 from tsa.server.lane import Service
 from tsa.server.metrics import render
@@ -57,8 +57,9 @@ def build_app(service: Service, meters: list[Meter]) -> web.Application:
 async def _conduct(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    cast(Handed, request.protocol).begin()
     try:
+        if request.version < HttpVersion10:
+            raise web.HTTPBadRequest(text=f"{MALFORMED}\n", headers={"Connection": "close"})
         response = await handler(request)
     except web.HTTPException as refused:
         response = refused
@@ -90,7 +91,7 @@ class _Awaited(Job):
 async def _stamp(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     if fault := _head_fault(request, service.connections.limits.body_limit):
-        return await _refuse_unread(request, fault)
+        return await _refuse_unread(request, fault) if fault.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else fault
     try:
         _check_credentials(request)
         async with asyncio.timeout_at(cast(Handed, request.protocol).body_deadline()):
@@ -102,6 +103,8 @@ async def _stamp(request: web.Request) -> web.StreamResponse:
         answer = await job.answer
     except TimeoutError:
         return _closing(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.")
+    except web.RequestPayloadError:
+        return _closing(HTTPStatus.BAD_REQUEST, MALFORMED)
     except Refusal as refusal:
         service.meter.refused(refusal)
         answer = refusal
@@ -118,11 +121,13 @@ async def _stamp(request: web.Request) -> web.StreamResponse:
 def _head_fault(request: web.Request, body_limit: int) -> web.Response | None:
     """What HTTP itself finds wrong with a stamping request, from its head alone."""
     if not is_query_type(request.headers.get("Content-Type", "")):
-        return _closing(
+        return _sentence(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send a TimeStampReq as Content-Type: application/timestamp-query."
         )
     if request.content_length is None and "Transfer-Encoding" not in request.headers:
-        return _closing(HTTPStatus.LENGTH_REQUIRED, "Say how long the body is with Content-Length, or send it chunked.")
+        return _sentence(
+            HTTPStatus.LENGTH_REQUIRED, "Say how long the body is with Content-Length, or send it chunked."
+        )
     if (request.content_length or 0) > body_limit:
         return _too_large(body_limit)
     return None
@@ -132,8 +137,12 @@ def _too_large(body_limit: int) -> web.Response:
     return _closing(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request body may have {body_limit} octets here.")
 
 
+def _sentence(status: HTTPStatus, sentence: str) -> web.Response:
+    return web.Response(status=status, text=f"{sentence}\n")
+
+
 def _closing(status: HTTPStatus, sentence: str) -> web.Response:
-    response = web.Response(status=status, text=f"{sentence}\n")
+    response = _sentence(status, sentence)
     response.force_close()
     return response
 
@@ -180,6 +189,7 @@ async def _refuse_unread(request: web.Request, response: web.Response) -> web.Re
                     break
     except (TimeoutError, ConnectionError, web.RequestPayloadError):
         log.debug("client went on sending", octets=discarded)
+    cast(Handed, request.protocol).force_close()
     return response
 
 

@@ -26,9 +26,9 @@ class Connections:
 
     def __init__(self, limits: ServerTable, meter: Meter) -> None:
         self.limits = limits
+        self.draining = False  # whether each is to end with its next answer
         self._meter = meter
         self._meter.connections = 0
-        self.draining = False
         self.now = 0.0
         self._open: set[Connection] = set()
 
@@ -51,12 +51,10 @@ class Connections:
         for connection in tuple(self._open):
             connection.check(self.now)
 
-    async def drain(self, patience_s: float) -> None:
-        """Wait until all have gone: each after its next answer, idle ones after `patience_s` at the latest."""
-        self.draining = True
-        patient = asyncio.get_running_loop().time() + patience_s
+    async def drain(self, until: float) -> None:
+        """Wait until all have gone: each after its next answer, idle ones at `until`, by the event loop's clock."""
         while self._open:
             await asyncio.sleep(0.01)
-            if asyncio.get_running_loop().time() >= patient:
+            if asyncio.get_running_loop().time() >= until:
                 for connection in tuple(self._open):
                     connection.close_if_idle()

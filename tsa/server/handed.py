@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from http import HTTPStatus
+from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.web_protocol import _ErrInfo
 
 from tsa.server.answers import SERVER
 from tsa.server.connections import Connections
+
+LINGER_S = 2.0  # for the rest of a body whose request is answered already
+MAX_SPLITS = 64
+
+MALFORMED = "This is not HTTP as RFC 9112 has it."
+
+_HEAD_END = b"\r\n\r\n"
 
 
 class Handed(web.RequestHandler):
@@ -19,16 +28,19 @@ class Handed(web.RequestHandler):
             server,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=connections.limits.keepalive_s,
-            lingering_time=0,
+            lingering_time=LINGER_S,
             access_log=None,
         )
         self._connections = connections
-        self._busy = False  # a request is being answered
-        self._since: float | None = None  # when the first octets of one came that is not complete
+        self._link: asyncio.Transport
+        self._answered = 0
+        self._ended = False  # the client has sent all it will
+        self._since: float | None = None  # when the first octets came of a request that is not answered
         self._stalled_since: float | None = None  # when the client stopped reading its answers
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._link = cast(asyncio.Transport, transport)
         self._connections.enter(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -36,35 +48,60 @@ class Handed(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._since is None:
+        if data and self._since is None:
             self._since = self._connections.now
-        super().data_received(data)
+        # aiohttp forgets the good requests that stand before a malformed one in what it is given at once.
+        *heads, rest = data.split(_HEAD_END, MAX_SPLITS)
+        for head in heads:
+            super().data_received(head + _HEAD_END)
+        if rest or not heads:
+            super().data_received(rest)
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            self._fail_bodies()
+
+    def _fail_bodies(self) -> None:
+        """Tell whoever waits for more of a body that none will come; aiohttp leaves them waiting."""
+        bodies = [body for _, body in self._messages]
+        if self._current_request is not None:
+            bodies.append(self._current_request.content)
+        for body in bodies:
+            if not body.is_eof():
+                body.set_exception(web.RequestPayloadError(MALFORMED))
+                body.feed_eof()
+
+    @property
+    def _owed(self) -> int:
+        """How many requests have come, their heads at least, and are not answered."""
+        return self._request_count - self._answered
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client has sent all it will; it still gets what it asked for."""
-        self.close()
-        return self._busy or self._since is not None
-
-    def begin(self) -> None:
-        """The head of a request is complete; its body has until body_deadline()."""
-        self._busy = True
+        self._ended = True
+        return self._owed > 0
 
     def body_deadline(self) -> float:
         """When the body of the present request must have arrived, by the event loop's clock."""
         return (self._since or self._connections.now) + self._connections.limits.deadline_s
 
     async def finish_response(self, request: Any, resp: Any, start_time: float | None) -> Any:
-        """Write the response; while this process drains, the connection ends with it."""
-        if self._connections.draining and isinstance(resp, web.StreamResponse):
+        """Write the response; the last one, when the client or this process is about to end, ends the connection."""
+        if (self._ended or self._connections.draining) and self._owed == 1 and isinstance(resp, web.StreamResponse):
             resp.force_close()
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            self._busy, self._since = False, None
+            self._answered += 1
+            self._since = self._connections.now if self._owed else None
 
-    def handle_error(self, *args: Any, **kwargs: Any) -> web.StreamResponse:
-        """What aiohttp answers to malformed HTTP (400), without its own name and version."""
-        response = super().handle_error(*args, **kwargs)
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """The answer to malformed HTTP (400), which is the client's fault and not logged, and to a fault of ours."""
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            response: web.StreamResponse = web.Response(status=status, text=f"{MALFORMED}\n")
+            response.force_close()
+        else:
+            response = super().handle_error(request, status, exc, message)
         response.headers["Server"] = SERVER
         return response
 
@@ -78,13 +115,13 @@ class Handed(web.RequestHandler):
 
     def check(self, now: float) -> None:
         deadline = now - self._connections.limits.deadline_s
-        if self.transport is None:
-            return
+        if self._stalled_since is None and self._link.is_closing():
+            self._stalled_since = now  # what was written waits for the client to read it
         if self._stalled_since is not None and self._stalled_since < deadline:
-            self.transport.abort()
-        elif not self._busy and self._since is not None and self._since < deadline:
+            self._link.abort()
+        elif not self._owed and self._since is not None and self._since < deadline:
             self.force_close()
 
     def close_if_idle(self) -> None:
-        if not self._busy and self._since is None:
+        if not self._owed and self._since is None:
             self.force_close()

@@ -113,7 +113,7 @@ class Lane(asyncio.Protocol):
                 break
             body = data.find(b"\r\n\r\n", at) + 4
             if body == 3:
-                self._handed = size - at > MAX_HEAD or not b"POST ".startswith(data[at : at + 5])
+                self._handed = not _may_become_plain(data[at:])
                 break
             head = heads.get(data[at:body]) or self._learn(data[at:body])
             if head is None:
@@ -162,13 +162,13 @@ class Lane(asyncio.Protocol):
             if service.log_requests:
                 _log_request(answer)
             self._served = True
-        if pending or transport is None:
+        if pending or self._stalled or transport is None or transport.is_closing():
             return
         if self._handed:
             self._hand_over(transport)
         elif self._closing:
             transport.close()
-        elif not transport.is_reading() and not self._stalled:
+        elif not transport.is_reading():
             transport.resume_reading()
             self._serve()
 
@@ -205,7 +205,7 @@ class Lane(asyncio.Protocol):
         limits, waited = self._service.connections.limits, now - self._since
         if self._transport is None:
             return
-        if self._stalled:
+        if self._stalled or self._transport.is_closing():  # what was written waits for the client to read it
             if waited > limits.deadline_s:
                 self._transport.abort()
         elif self._pending:
@@ -225,6 +225,12 @@ class Lane(asyncio.Protocol):
             self._closing = True
             self._transport.write(self._service.replies.sentence(status, text))
             self._transport.close()
+
+
+def _may_become_plain(octets: bytes) -> bool:
+    """Whether a head that is not complete yet may still be one for the lane."""
+    starts_right = b"POST ".startswith(octets[:5])
+    return starts_right and len(octets) <= MAX_HEAD and octets.count(b"\n") == octets.count(b"\r\n")
 
 
 def _log_request(answer: bytes | Refusal) -> None:

@@ -60,6 +60,7 @@ class _Worker:
         self._clock = SystemClock(0)
         self._serials = SerialNumbers(bytes.fromhex(self._config.tsu.node), place.number)
         self._patience_s: asyncio.Future[float]
+        self._turn = asyncio.Lock()
 
     async def serve(self) -> None:
         config, loop = self._config, asyncio.get_running_loop()
@@ -78,14 +79,16 @@ class _Worker:
         ticking = asyncio.create_task(self._tick())
         log.info("worker serves", worker=self._place.number)
         patience_s = await self._patience_s
+        until = loop.time() + patience_s
+        self._service.connections.draining = True
         await acceptor.finish()
-        await self._service.connections.drain(patience_s)
+        await self._service.connections.drain(until)
         ticking.cancel()
         self._service.intake.authority.pool.close()
         log.info("worker ends", worker=self._place.number)
 
     def _listen_to_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.add_signal_handler(signal.SIGTERM, self._stop, self._config.server.drain_s)
+        loop.add_signal_handler(signal.SIGTERM, lambda: self._stop(self._config.server.drain_s))
         loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor too, which sends SIGTERM
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD})
@@ -110,7 +113,11 @@ class _Worker:
             await asyncio.sleep(TICK_S)
 
     def _reload_soon(self) -> None:
-        self._reloading = asyncio.create_task(self._reload())
+        self._reloading = asyncio.create_task(self._reload_in_turn())
+
+    async def _reload_in_turn(self) -> None:
+        async with self._turn:  # or a slow one would end after, and undo, the one that came after it
+            await self._reload()
 
     async def _reload(self) -> None:
         """Take tsa.toml, key and certificates anew; whatever is wrong with them, the old ones stay in force."""

@@ -44,9 +44,9 @@ def _request(octets: bytes) -> Fields:
 def _response(octets: bytes) -> Fields:
     head = asn1_tsp.PKIStatusInfo.load(_first_element(octets))
     status = {
-        "status": head["status"].native,
+        "status": _camel(head["status"].native),
         "statusString": head["status_string"].native,
-        "failInfo": sorted(head["fail_info"].native or ()),
+        "failInfo": sorted(map(_camel, head["fail_info"].native or ())),
     }
     if head["status"].native not in ("granted", "granted_with_mods"):
         return _present(status)
@@ -83,7 +83,7 @@ def _token(token: Any) -> Fields:
                     "serialNumber": _hex(signer["sid"].chosen["serial_number"]),
                 },
                 "digestAlgorithm": signer["digest_algorithm"]["algorithm"].native,
-                "signedAttrs": [attribute["type"].native for attribute in signer["signed_attrs"]],
+                "signedAttrs": [_camel(attribute["type"].native) for attribute in signer["signed_attrs"]],
                 "signatureAlgorithm": signer["signature_algorithm"]["algorithm"].native,
                 "signature": signer["signature"].native.hex(),
             },
@@ -136,6 +136,12 @@ def _hex(value: Any) -> str | None:
 
 def _oid(value: Any) -> str | None:
     return None if value.native is None else value.dotted
+
+
+def _camel(name: str) -> str:
+    """The standard's spelling of a name that asn1crypto gives in its own."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def _present(fields: Fields) -> Fields:

@@ -1,0 +1,33 @@
+"""100,000 damaged requests, straight to the authority: each gets a TimeStampResp, and nothing else is ever raised."""
+
+from asn1crypto import tsp as asn1_tsp
+
+from tests.authority.units import Asked, authority
+from tests.protocol.mutations import GOOD, check_response, mutations
+from tsa.protocol.errors import Refusal
+from tsa.protocol.tsp import encode_refusal
+
+COUNT = 100_000
+BATCH = 128
+
+
+async def test_damaged_requests_are_refused_or_stamped() -> None:
+    fuzzed = authority(log={"requests": False})
+    batch: list[tuple[bytes, Asked]] = []
+    refused = granted = 0
+    for number, octets in enumerate(mutations(GOOD, seed=3161, count=COUNT)):
+        try:
+            batch.append((octets, Asked(*fuzzed.admit(octets))))
+        except Refusal as refusal:
+            assert not check_response(encode_refusal(refusal), octets)
+            refused += 1
+        if len(batch) == BATCH or number == COUNT - 1:
+            for (asked, _), answer in zip(batch, await fuzzed.issue([job for _, job in batch]), strict=True):
+                assert isinstance(answer, bytes), answer
+                assert check_response(answer, asked)
+                if granted % 500 == 0:
+                    assert asn1_tsp.TimeStampResp.load(answer, strict=True).native
+                granted += 1
+            batch.clear()
+    assert refused + granted == COUNT
+    assert min(refused, granted) > COUNT // 10

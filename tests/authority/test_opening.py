@@ -1,0 +1,153 @@
+"""Nothing serves that has not signed a token which the verifier accepts (DESIGN 5.11)."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from certs.devca import create_development_chain
+from signer.key import Algorithm
+from signer.software import KEY_TYPES, SoftwareKey, generate, store
+from tests.authority.units import NODE, answer, authority, config, unit
+from tests.support.query import Query
+from tsa import initialise
+from tsa.authority import opening, tsu
+from tsa.authority.clock import SystemClock
+from tsa.authority.issue import Authority
+from tsa.authority.opening import open_authority, prove, signing_threads, worker_count
+from tsa.authority.serial import SerialNumbers
+from tsa.authority.tsu import UnusableTsu
+from tsa.config import load
+from tsa.protocol.errors import SystemFailure
+from tsa.verify.token import check_token
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    initialise.development(tmp_path, "p256")
+    return tmp_path
+
+
+async def opened(state: Path, clock: SystemClock | None = None) -> Authority:
+    return await open_authority(load(state), clock or SystemClock(0), SerialNumbers(NODE, 0))
+
+
+def set_key(state: Path, change: Callable[[Path], None]) -> None:
+    key = state / initialise.KEY
+    key.unlink()
+    change(key)
+
+
+async def test_an_authority_opens_and_stamps_with_the_accuracy_that_is_set(state: Path) -> None:
+    toml = state / "tsa.toml"
+    toml.write_text(toml.read_text().replace("accuracy_floor_ms = 1000", "accuracy_floor_ms = 250"))
+    ready = await opened(state)
+    octets = Query().encode()
+    response = await answer(ready, octets)
+    assert isinstance(response, bytes)
+    assert check_token(response, octets).certificate == ready.tsu.chain.certificate
+    assert ready.moment()[1] == 250_000
+    ready.pool.close()
+
+
+async def test_a_key_that_does_not_match_its_certificate_never_serves(state: Path) -> None:
+    set_key(state, lambda key: store(key, generate("p256")))
+    with pytest.raises(UnusableTsu, match="for this key"):
+        await opened(state)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda state: (state / "keys/tsa.key").unlink(), "There is no key file"),
+        (lambda state: (state / "keys/tsa.key").chmod(0o644), "chmod 600"),
+        (lambda state: (state / "certs/tsa.pem").write_text("no PEM"), "tsa.pem holds no readable certificate"),
+        (lambda state: (state / "certs/ca.pem").unlink(), "ca.pem cannot be read"),
+    ],
+)
+async def test_what_is_wrong_with_a_file_is_told(state: Path, spoil: Callable[[Path], None], sentence: str) -> None:
+    spoil(state)
+    with pytest.raises(UnusableTsu, match=sentence):
+        await opened(state)
+
+
+class Liar:
+    """A key whose signatures are another key's."""
+
+    def __init__(self, key: SoftwareKey) -> None:
+        self.public_key = key.public_key
+        self.algorithm: Algorithm = key.algorithm
+        self.sign = SoftwareKey(generate("p256")).sign
+
+
+class Broken(Liar):
+    """A key that cannot sign."""
+
+    def __init__(self, key: SoftwareKey) -> None:
+        super().__init__(key)
+        self.sign = lambda _data: 1 / 0  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [(Liar, "first token does not verify. Step 7"), (Broken, "cannot sign: The signing key failed")],
+)
+async def test_a_key_that_signs_wrongly_is_caught(
+    state: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Liar], sentence: str
+) -> None:
+    real = tsu.load
+    monkeypatch.setattr(tsu, "load", lambda *arguments: kind(real(*arguments)))
+    with pytest.raises(UnusableTsu, match=sentence):
+        await opened(state)
+
+
+async def test_a_refused_first_token_is_told_with_its_reason(state: Path) -> None:
+    times = iter([10**18, 0])
+    clock = SystemClock(1, lambda: next(times))
+    clock.gen_time()
+    with pytest.raises(UnusableTsu, match="The first token was refused: The clock of this authority was set back"):
+        await opened(state, clock)
+
+
+async def test_a_token_of_another_certificate_for_the_same_key_is_caught() -> None:
+    mine = unit()
+    other = create_development_chain(generate("p256"), mine.chain.certificate.not_valid_before_utc)
+    certificate = create_development_chain(mine.key.private_key, mine.chain.certificate.not_valid_before_utc)  # type: ignore[attr-defined]
+    assert other.certificate != certificate.certificate
+    ready = authority(tsu=mine)
+    ready.tsu = dataclasses.replace(mine, chain=certificate)
+    with pytest.raises(UnusableTsu, match="names another certificate"):
+        await prove(ready)
+
+
+async def test_an_authority_proves_itself_with_the_first_hash_that_is_accepted() -> None:
+    await prove(authority(policy={"hashes": ["sha3-512"]}))
+
+
+@pytest.mark.parametrize("key_type", KEY_TYPES)
+async def test_every_key_type_proves_itself(key_type: str) -> None:
+    ready = authority(key_type, token={"signing_time": True, "include_tsa_name": True})
+    await prove(ready)
+    ready.pool.close()
+
+
+@pytest.mark.parametrize("edge", ["usable_from_us", "usable_until_us"])
+async def test_outside_the_validity_of_the_certificate_there_is_no_token(edge: str) -> None:
+    limit = getattr(unit(), edge)
+    now = [0]
+    ready = authority(now_ns=lambda: now[0] * 1_000)
+    inside, outside = (limit, limit - 1) if edge == "usable_from_us" else (limit - 1, limit)
+    for moment, kind in sorted([(inside, bytes), (outside, SystemFailure)]):
+        now[0] = moment
+        assert isinstance(await answer(ready, Query().encode()), kind)
+
+
+def test_workers_and_threads_are_as_set_or_shared_among_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening.os, "sched_getaffinity", lambda _pid: set(range(8)))
+    assert worker_count(config()) == 8
+    assert worker_count(config(server={"workers": 3})) == 3
+    assert signing_threads(config()) == 1
+    assert signing_threads(config(server={"workers": 3})) == 2
+    assert signing_threads(config(server={"workers": 100})) == 1
+    assert signing_threads(config(signing={"threads": 5})) == 5
