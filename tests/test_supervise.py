@@ -14,6 +14,7 @@ import pytest
 from tests.server.processes import (
     States,
     alive,
+    connections_of,
     events,
     start,
     states,
@@ -43,19 +44,11 @@ def test_both_workers_serve(start: Start) -> None:
     opened = [authority.connect() for _ in range(32)]
     for connection in opened:
         authority.stamp(connection)
-    sockets = [_connections_of(pid, server.address[1]) for pid in worker_pids(server)]
+    sockets = [connections_of(pid, server.address[1]) for pid in worker_pids(server)]
     assert sum(sockets) == 32
     assert min(sockets) >= 4, f"{sockets} of 32"
     for connection in opened:
         connection.socket.close()
-
-
-def _connections_of(pid: int, port: int) -> int:
-    """How many of the process's files are established TCP connections to *port*."""
-    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
-    established = {row[9] for row in rows if row[3] == "01" and int(row[1].split(":")[1], 16) == port}
-    links = [os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]
-    return len(established & {link.removeprefix("socket:[").removesuffix("]") for link in links})
 
 
 def test_a_killed_worker_comes_back(start: Start) -> None:

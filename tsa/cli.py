@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,8 +34,8 @@ INSPECT_LIMIT = 16 << 20
 app = typer.Typer(
     help="A trusted time-stamp authority (RFC 3161).", no_args_is_help=True, pretty_exceptions_enable=False
 )
-out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 500)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+out = Console(soft_wrap=True, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 500)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 StateDir = Annotated[Path, typer.Option("--dir", help="The state folder: tsa.toml, keys, certificates.")]
 
@@ -51,8 +52,17 @@ def main() -> None:
 
 def fail(sentence: str) -> None:
     """Say what is wrong and end with exit code 1."""
-    err.print(f"tsa: {sentence}", markup=False)
+    _complain(sentence)
     sys.exit(1)
+
+
+def _complain(sentence: str) -> None:
+    err.print(f"tsa: {_visible(sentence)}", markup=False)
+
+
+def _visible(text: str) -> str:
+    """What a terminal would take for commands, as escapes: others wrote some of what is shown."""
+    return "".join(each if each.isprintable() or each == "\n" else f"\\x{ord(each):02x}" for each in text)
 
 
 def _one_of(kind: str, names: tuple[str, ...]) -> Any:
@@ -144,10 +154,18 @@ def stamp(
     ] = None,
 ) -> None:
     """Stamp files: only their digests are sent."""
-    app_key = key_file.read_text(encoding="utf-8").strip() if key_file else os.environ.get("TSA_APP_KEY", "")
-    headers = {"Authorization": f"Bearer {app_key}"} if app_key else {}
-    if not asyncio.run(_stamp_all(files, url, hash_name, headers)):
+    if not asyncio.run(_stamp_all(files, url, hash_name, _credentials(key_file))):
         sys.exit(1)
+
+
+def _credentials(key_file: Path | None) -> dict[str, str]:
+    """The header that carries the APP_KEY in `key_file` or the environment, where there is one."""
+    app_key = key_file.read_bytes() if key_file else os.environb.get(b"TSA_APP_KEY", b"")
+    if key_file is None and not app_key:
+        return {}
+    if not re.fullmatch(rb"[!-~]+", app_key.strip()):
+        raise StampFault(f"{key_file or 'TSA_APP_KEY'} holds no APP_KEY: one word of ASCII characters is needed.")
+    return {"Authorization": f"Bearer {app_key.strip().decode()}"}
 
 
 async def _stamp_all(files: list[Path], url: str, hash_name: str, headers: dict[str, str]) -> bool:
@@ -160,7 +178,7 @@ async def _stamp_all(files: list[Path], url: str, hash_name: str, headers: dict[
             try:
                 stamped = await stamp_file(session, url, file, hash_name)
             except StampFault as fault:
-                err.print(f"tsa: {fault}", markup=False)
+                _complain(str(fault))
                 complete = False
                 continue
             gen_time = stamped.token.gen_time.isoformat().replace("+00:00", "Z")
@@ -199,5 +217,5 @@ def _tree(tree: Tree, fields: dict[str, Any]) -> Tree:
                 _tree(tree.add(f"{name} {number}"), group)
         else:
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            tree.add(f"{name}: {escape(text)}")
+            tree.add(f"{name}: {escape(_visible(text))}")
     return tree

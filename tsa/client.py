@@ -66,7 +66,11 @@ def _request(file: Path, hash_name: str) -> bytes:
 async def _post(session: aiohttp.ClientSession, url: str, request: bytes) -> bytes:
     try:
         async with session.post(url, data=request, headers={"Content-Type": QUERY_TYPE}) as response:
-            body = await response.content.read(REPLY_LIMIT)
+            body = b""
+            async for piece in response.content.iter_any():
+                body += piece
+                if len(body) > REPLY_LIMIT:
+                    raise StampFault(f"{url} answered with more than {REPLY_LIMIT} octets: is it an authority?")
             if response.status != 200:
                 raise StampFault(f"{url} answered {response.status} {response.reason}. {_refusal(body) or ''}".strip())
             return body
@@ -88,13 +92,13 @@ def _refusal(response: bytes) -> str | None:
 
 def _keep(target: Path, response: bytes) -> Path | None:
     """Write the token; one that is there already proves an earlier time, so it is moved, never overwritten."""
+    draft = target.with_name(f".{target.name}.part")
+    draft.write_bytes(response)
     moved = None
     if target.exists():
         number = 1
         while (moved := target.with_name(f"{target.name}.{number}")).exists():
             number += 1
         target.rename(moved)
-    draft = target.with_name(f".{target.name}.part")
-    draft.write_bytes(response)
     draft.rename(target)
     return moved

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -110,13 +111,23 @@ async def test_a_refused_first_token_is_told_with_its_reason(state: Path) -> Non
         await opened(state, clock)
 
 
+async def test_an_authority_that_does_not_open_leaves_the_one_in_force_as_it_was(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SystemClock(0)
+    ready = await opened(state, clock)
+    toml, real = state / "tsa.toml", tsu.load
+    toml.write_text(toml.read_text().replace("accuracy_floor_ms = 1000", "accuracy_floor_ms = 1"))
+    monkeypatch.setattr(tsu, "load", lambda *arguments: Liar(real(*arguments)))
+    with pytest.raises(UnusableTsu):
+        await opened(state, clock)
+    assert ready.moment()[1] == 1_000_000
+
+
 async def test_a_token_of_another_certificate_for_the_same_key_is_caught() -> None:
-    mine = unit()
-    other = create_development_chain(generate("p256"), mine.chain.certificate.not_valid_before_utc)
-    certificate = create_development_chain(mine.key.private_key, mine.chain.certificate.not_valid_before_utc)  # type: ignore[attr-defined]
-    assert other.certificate != certificate.certificate
-    ready = authority(tsu=mine)
-    ready.tsu = dataclasses.replace(mine, chain=certificate)
+    ready, mine = authority(), unit()
+    renewed = create_development_chain(mine.key.private_key, datetime.now(UTC))  # type: ignore[attr-defined]
+    ready.tsu = dataclasses.replace(mine, chain=renewed)
     with pytest.raises(UnusableTsu, match="names another certificate"):
         await prove(ready)
 

@@ -23,7 +23,7 @@ def test_the_policy_is_the_one_asked_for_or_the_default(asked: str | None, given
 
 
 def test_another_policy_is_named_beside_those_there_are() -> None:
-    with pytest.raises(UnacceptedPolicy, match=f"2.999.9 is not offered.*{DEFAULT}, {SECOND}"):
+    with pytest.raises(UnacceptedPolicy, match=rf"2\.999\.9 is not offered.*{DEFAULT}, {SECOND}"):
         POLICY.policy_for(request(policy="2.999.9"))
 
 
@@ -44,7 +44,7 @@ def test_each_hash_can_be_switched_off(name: str) -> None:
 
 @pytest.mark.parametrize("critical", [True, False])
 def test_no_extension_is_understood(critical: bool) -> None:
-    with pytest.raises(UnacceptedExtension, match="2.999.7"):
+    with pytest.raises(UnacceptedExtension, match=r"2\.999\.7"):
         POLICY.policy_for(request(extensions=extension("2.999.7", critical=critical)))
 
 

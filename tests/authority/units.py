@@ -42,7 +42,7 @@ def config(**tables: object) -> Config:
 
 
 class FakePool:
-    """A SigningPool whose batches a test lets through, or fails, one by one; `cost_us` counts for the queue's limits."""
+    """A SigningPool whose batches a test lets through, or fails, one by one; `cost_us` limits queue and batch."""
 
     def __init__(self, cost_us: float = 10.0, workers: int = 1) -> None:
         self.cost_us = cost_us
@@ -68,6 +68,7 @@ def authority(
     **tables: object,
 ) -> Authority:
     """An authority that has not been proved; `tables` are those of tsa.toml."""
+    tables.setdefault("clock", {"accuracy_floor_ms": 1})
     tsu = tsu or unit(key_type)
     pool = pool or SigningPool(tsu.key, 1)
     return Authority(config(**tables), tsu, pool, SystemClock(accuracy_us, now_ns), SerialNumbers(NODE, 3))

@@ -1,4 +1,4 @@
-"""The family of refusals: each has its failInfo, is written as another encoder writes it, and is raised by something."""
+"""The family of refusals: each has its failInfo, is written as by another encoder, and is raised by something."""
 
 from collections.abc import Iterator
 
@@ -56,10 +56,10 @@ REFUSED = {
     "an empty SEQUENCE": (errors.MalformedRequest, "the version should stand", by_hand.sequence()),
     "a version without contents": (errors.MalformedRequest, "The version is not", Query(version=b"\2\0").encode()),
     "a padded version": (errors.MalformedRequest, "The version is not", Query(version=b"\2\2\0\1").encode()),
-    "a long version": (errors.MalformedRequest, "The version is not", Query(version=by_hand.integer(2**70)).encode()),
-    "version 2": (errors.UnsupportedVersion, "is 2: send version 1", Query(version=by_hand.integer(2)).encode()),
-    "version 0": (errors.UnsupportedVersion, "is 0: send", Query(version=by_hand.integer(0)).encode()),
-    "version -1": (errors.UnsupportedVersion, "is -1: send", Query(version=by_hand.integer(-1)).encode()),
+    "a long version": (errors.UnsupportedVersion, "is not 1", Query(version=by_hand.integer(2**70)).encode()),
+    "version 2": (errors.UnsupportedVersion, "is not 1: send version 1", Query(version=by_hand.integer(2)).encode()),
+    "version 0": (errors.UnsupportedVersion, "is not 1: send", Query(version=by_hand.integer(0)).encode()),
+    "version -1": (errors.UnsupportedVersion, "is not 1: send", Query(version=by_hand.integer(-1)).encode()),
     "no imprint": (errors.MalformedRequest, "the messageImprint", by_hand.sequence(by_hand.integer(1))),
     "imprint without fields": (errors.MalformedRequest, "hashAlgorithm should stand", imprint_request()),
     "imprint without OID": (errors.MalformedRequest, "the hash algorithm's OID", imprint_request(by_hand.sequence())),

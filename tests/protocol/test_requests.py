@@ -66,7 +66,8 @@ def test_any_octets_are_a_request_or_a_refusal(data: bytes) -> None:
     try:
         request_ = decode_request(data)
     except Refusal as refusal:
-        assert str(refusal).endswith((".", "?"))
+        sentence = str(refusal)
+        assert sentence.endswith((".", "?"))
     else:
         # The one liberty that is taken with DER is the content octet of certReq, and FALSE written out.
         assert len(encode_request(request_)) <= len(data)

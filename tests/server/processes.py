@@ -62,6 +62,13 @@ def stop_process(pid: int) -> None:
     )
 
 
+def connections_of(pid: int, port: int) -> int:
+    """How many of the process's files are established TCP connections to *port*."""
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    established = {row[9] for row in rows if row[3] == "01" and int(row[1].split(":")[1], 16) == port}
+    return len(established & {str(link.readlink())[8:-1] for link in Path(f"/proc/{pid}/fd").iterdir()})
+
+
 def memory_of(pid: int) -> int:
     """The resident memory of a process, octets."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

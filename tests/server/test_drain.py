@@ -1,9 +1,10 @@
 """SIGTERM: whoever was let in is answered, whoever comes later is refused, and nobody is dropped (DESIGN 5.13).
 
-The rule that every run is held to. A connection was *accepted* when connect() succeeded. A request that was sent whole on
-an accepted connection is answered, unless that connection had ended for the client to see before the request was sent: by
-an answer with `Connection: close`, or by end-of-file while nothing was asked on it. Anything else (a reset, an end-of-file
-in place of an answer) is a request dropped after acceptance. A connection that was not accepted ended in ECONNREFUSED.
+The rule that every run is held to. A connection was *accepted* when connect() succeeded. A request that was sent whole
+on an accepted connection is answered, unless that connection had ended for the client to see before the request was
+sent: by an answer with `Connection: close`, or by end-of-file while nothing was asked on it. Anything else (a reset, an
+end-of-file in place of an answer) is a request dropped after acceptance. A connection that was not accepted ended in
+ECONNREFUSED.
 """
 
 import asyncio
@@ -250,5 +251,3 @@ def test_a_burst_of_new_connections_at_sigterm(start: Start) -> None:
     assert set(outcomes) == {"200", "refused"}
     assert outcomes.count("refused") == 16
     assert server.process.wait(STOP_LIMIT) == 0
-
-

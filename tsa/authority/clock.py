@@ -14,11 +14,11 @@ MAX_BACKWARD_US = 10_000
 class SystemClock:
     """The machine's own clock, taken at its word.
 
-    `accuracy_us` is what tokens claim; `now_ns` gives ns since the epoch in UTC and is injected by tests.
+    `accuracy_us` is how far it may be off as far as anybody has measured; `now_ns` gives ns since the epoch in UTC and is injected by tests.
     """
 
     def __init__(self, accuracy_us: int, now_ns: Callable[[], int] = time.time_ns) -> None:
-        self.accuracy_us = accuracy_us
+        self._accuracy_us = accuracy_us
         self._now_ns = now_ns
         self._last_us = 0
 
@@ -31,4 +31,4 @@ class SystemClock:
         if now < self._last_us - MAX_BACKWARD_US:
             raise TimeNotAvailable("The clock of this authority was set back and is not trusted now: try again later.")
         self._last_us = max(now, self._last_us)
-        return self._last_us, self.accuracy_us
+        return self._last_us, self._accuracy_us

@@ -58,7 +58,7 @@ class Authority:
         gen_time, accuracy = self._clock.gen_time()
         if not self.tsu.usable_from_us <= gen_time < self.tsu.usable_until_us:
             raise SystemFailure("The certificate of this authority is not valid now: tell its operator.")
-        return gen_time, accuracy
+        return gen_time, max(accuracy, self.config.clock.accuracy_floor_ms * 1_000)
 
     async def issue(self, batch: Sequence[Admitted]) -> Sequence[bytes | Refusal]:
         """The answer to each request of a batch, in order: a TimeStampResp that grants, or why there is none."""

@@ -33,7 +33,6 @@ async def open_authority(config: Config, clock: SystemClock, serials: SerialNumb
     Raises UnusableTsu.
     """
     tsu = await asyncio.to_thread(load_tsu, config)  # checking an RSA key takes a while, and at a reload others wait
-    clock.accuracy_us = config.clock.accuracy_floor_ms * 1_000
     try:
         pool = SigningPool(tsu.key, signing_threads(config))
     except SigningFault as fault:

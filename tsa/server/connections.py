@@ -21,6 +21,11 @@ class Connection(Protocol):
         """Close unless a request is under way."""
 
 
+def outlives_eof(transport: asyncio.BaseTransport | None) -> bool:
+    """Whether answers may still be sent to a client that has sent its last: not over TLS, where uvloop then ends it."""
+    return transport is not None and transport.get_extra_info("ssl_object") is None
+
+
 class Connections:
     """All of them, with the settings that they share and a clock that is read four times a second for all."""
 

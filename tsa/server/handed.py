@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.web_protocol import _ErrInfo
 
 from tsa.server.answers import SERVER
-from tsa.server.connections import Connections
+from tsa.server.connections import Connections, outlives_eof
 
 LINGER_S = 2.0  # for the rest of a body whose request is answered already
 MAX_SPLITS = 64
@@ -77,7 +77,7 @@ class Handed(web.RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client has sent all it will; it still gets what it asked for."""
         self._ended = True
-        return self._owed > 0
+        return self._owed > 0 and outlives_eof(self._link)
 
     def body_deadline(self) -> float:
         """When the body of the present request must have arrived, by the event loop's clock."""

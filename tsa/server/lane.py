@@ -19,7 +19,7 @@ from tsa.authority.intake import Intake, Job
 from tsa.authority.meter import Meter
 from tsa.protocol.errors import Refusal
 from tsa.server.answers import Replies, refusal_status
-from tsa.server.connections import Connections
+from tsa.server.connections import Connections, outlives_eof
 from tsa.server.heads import PlainHead, plain_head
 
 MAX_HEAD = 16_384
@@ -190,7 +190,7 @@ class Lane(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client has sent all it will; it still gets what it asked for."""
         self._closing = True
-        return bool(self._pending)
+        return bool(self._pending) and outlives_eof(self._transport)
 
     def pause_writing(self) -> None:
         self._stalled = True

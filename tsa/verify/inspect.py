@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from asn1crypto import cms as asn1_cms
+from asn1crypto import core
 from asn1crypto import tsp as asn1_tsp
+
+from tsa.verify.asn1 import TimeStampResp
 
 Fields = dict[str, Any]
 
@@ -20,10 +24,8 @@ def describe(octets: bytes) -> tuple[str, Fields]:
     Raises Unreadable.
     """
     for kind, read in (("TimeStampReq", _request), ("TimeStampResp", _response), ("TimeStampToken", _bare_token)):
-        try:
+        with suppress(Exception):  # asn1crypto raises all kinds of things on what it cannot read
             return kind, read(octets)
-        except (ValueError, TypeError, KeyError):
-            continue
     raise Unreadable("neither a TimeStampReq, a TimeStampResp nor a TimeStampToken in DER")
 
 
@@ -36,32 +38,22 @@ def _request(octets: bytes) -> Fields:
             "reqPolicy": _oid(request["req_policy"]),
             "nonce": _hex(request["nonce"]),
             "certReq": request["cert_req"].native,
-            "extensions": [extension["extn_id"].dotted for extension in request["extensions"] or ()],
+            "extensions": [extension["extn_id"].dotted for extension in request["extensions"]],
         }
     )
 
 
 def _response(octets: bytes) -> Fields:
-    head = asn1_tsp.PKIStatusInfo.load(_first_element(octets))
-    status = {
-        "status": _camel(head["status"].native),
-        "statusString": head["status_string"].native,
-        "failInfo": sorted(map(_camel, head["fail_info"].native or ())),
-    }
-    if head["status"].native not in ("granted", "granted_with_mods"):
-        return _present(status)
-    response = asn1_tsp.TimeStampResp.load(octets, strict=True)
-    return _present(status) | {"timeStampToken": _token(response["time_stamp_token"])}
-
-
-def _first_element(octets: bytes) -> bytes:
-    """The PKIStatusInfo of a TimeStampResp; asn1crypto cannot read one without a token, as refusals are."""
-    from asn1crypto.core import Sequence
-    from asn1crypto.parser import parse
-
-    contents = Sequence.load(octets, strict=True).contents
-    *_, head, content, trailer = parse(contents)
-    return bytes(head + content + trailer)
+    response = TimeStampResp.load(octets, strict=True)
+    status, token = response["status"], response["time_stamp_token"]
+    return _present(
+        {
+            "status": _camel(str(status["status"].native)),
+            "statusString": status["status_string"].native,
+            "failInfo": sorted(map(_camel, map(str, status["fail_info"].native or ()))),
+            "timeStampToken": None if isinstance(token, core.Void) else _token(token),
+        }
+    )
 
 
 def _bare_token(octets: bytes) -> Fields:
@@ -76,12 +68,11 @@ def _token(token: Any) -> Fields:
         {
             "contentType": token["content_type"].dotted,
             "TSTInfo": _tst_info(info),
-            "certificates": [_certificate(choice.chosen) for choice in signed["certificates"] or ()],
+            "certificates": [
+                _certificate(choice.chosen) for choice in signed["certificates"] if choice.name == "certificate"
+            ],
             "SignerInfo": {
-                "sid": {
-                    "issuer": signer["sid"].chosen["issuer"].human_friendly,
-                    "serialNumber": _hex(signer["sid"].chosen["serial_number"]),
-                },
+                "sid": _sid(signer["sid"]),
                 "digestAlgorithm": signer["digest_algorithm"]["algorithm"].native,
                 "signedAttrs": [_camel(attribute["type"].native) for attribute in signer["signed_attrs"]],
                 "signatureAlgorithm": signer["signature_algorithm"]["algorithm"].native,
@@ -102,9 +93,22 @@ def _tst_info(info: Any) -> Fields:
             "accuracy": _present(dict(info["accuracy"].native or {})),
             "ordering": info["ordering"].native,
             "nonce": _hex(info["nonce"]),
-            "tsa": info["tsa"].chosen.human_friendly if info["tsa"].native else None,
+            "tsa": None if isinstance(info["tsa"], core.Void) else _general_name(info["tsa"]),
         }
     )
+
+
+def _sid(sid: Any) -> Fields:
+    if sid.name == "subject_key_identifier":
+        return {"subjectKeyIdentifier": sid.chosen.native.hex()}
+    return {
+        "issuer": sid.chosen["issuer"].human_friendly,
+        "serialNumber": _hex(sid.chosen["serial_number"]),
+    }
+
+
+def _general_name(name: Any) -> str:
+    return str(name.chosen.human_friendly if name.name == "directory_name" else name.native)
 
 
 def _imprint(imprint: Any) -> Fields:
@@ -127,7 +131,7 @@ def _certificate(certificate: Any) -> Fields:
 
 
 def _number(value: Any) -> int:
-    return int(value.contents.hex(), 16)
+    return int.from_bytes(value.contents, "big", signed=True)
 
 
 def _hex(value: Any) -> str | None:
@@ -141,7 +145,8 @@ def _oid(value: Any) -> str | None:
 def _camel(name: str) -> str:
     """The standard's spelling of a name that asn1crypto gives in its own."""
     first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
+    spelt = first + "".join(word.capitalize() for word in rest)
+    return "unacceptedExtension" if spelt == "unacceptedExtensions" else spelt
 
 
 def _present(fields: Fields) -> Fields:

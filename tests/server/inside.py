@@ -1,0 +1,45 @@
+"""A worker's service in this process, on a port of its own: for what must be arranged inside, such as the time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from tests.support.http import Answer, Connection
+from tsa.authority.intake import Intake
+from tsa.authority.issue import Authority
+from tsa.authority.meter import shared_meters
+from tsa.config import ServerTable
+from tsa.server.app import build_app
+from tsa.server.connections import Connections
+from tsa.server.handed import Handed
+from tsa.server.lane import Lane, Service
+
+
+@asynccontextmanager
+async def serving(authority: Authority) -> AsyncIterator[tuple[Service, tuple[str, int]]]:
+    """Serve *authority*; its signing workers start with `intake.start()`."""
+    (meter,) = shared_meters(1)
+    service = Service(Intake(authority, meter), meter, Connections(ServerTable(), meter))
+    runner = web.AppRunner(build_app(service, [meter]))
+    await runner.setup()
+    assert runner.server is not None
+    web_server = runner.server
+    service.successor = lambda: Handed(web_server, service.connections)
+    listening = await asyncio.get_running_loop().create_server(lambda: Lane(service), "127.0.0.1", 0)
+    try:
+        yield service, listening.sockets[0].getsockname()
+    finally:
+        listening.close()
+        await runner.cleanup()
+
+
+async def get(address: tuple[str, int], path: str) -> Answer:
+    """GET *path* on a connection of its own."""
+
+    def ask() -> Answer:
+        with Connection(address) as connection:
+            return connection.get(path)
+
+    return await asyncio.to_thread(ask)
