@@ -14,7 +14,8 @@ MAX_BACKWARD_US = 10_000
 class SystemClock:
     """The machine's own clock, taken at its word.
 
-    `accuracy_us` is how far it may be off as far as anybody has measured; `now_ns` gives ns since the epoch in UTC and is injected by tests.
+    `accuracy_us` is how far it may be off, as far as anybody has measured; `now_ns` gives ns since the epoch in UTC and
+    is injected by tests.
     """
 
     def __init__(self, accuracy_us: int, now_ns: Callable[[], int] = time.time_ns) -> None:
