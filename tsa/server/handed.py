@@ -77,6 +77,7 @@ class Handed(web.RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client has sent all it will; it still gets what it asked for."""
         self._ended = True
+        self._fail_bodies()
         return self._owed > 0 and outlives_eof(self._link)
 
     def body_deadline(self) -> float:
@@ -96,8 +97,8 @@ class Handed(web.RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """The answer to malformed HTTP (400), which is the client's fault and not logged, and to a fault of ours."""
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        """The answer to malformed HTTP, or to a client that is gone, which is not logged; and to a fault of ours."""
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR or self.transport is None:
             response: web.StreamResponse = web.Response(status=status, text=f"{MALFORMED}\n")
             response.force_close()
         else:
