@@ -12,6 +12,7 @@ from functools import partial
 from bench import BenchError, host, proc, raw, server
 from bench.load import drive
 from bench.sample import verify
+from bench.stages import stages_us
 
 GENERATOR_S = 2.0
 GENERATOR_CONNECTIONS = 64
@@ -32,6 +33,8 @@ class Cell:
     raw_us: float
     """The median raw signature just before and just after, µs."""
     ratio: float
+    stages_us: dict[str, float]
+    """Where `cpu_us` goes; what the stages measured by themselves do not explain is "the rest"."""
     latency_ms: dict[str, float]
     mean_batch: float | None
     rss_mib: float
@@ -78,7 +81,7 @@ def measure(key: str, connections: Sequence[int], seconds: float, tell: Callable
             cells = []
             for count in connections:
                 tell(f"{key}, {count} connections, {seconds:g} s")
-                cells.append(_cell(tsa, key, count, seconds, raw_chunks, ceiling))
+                cells.append(_cell(tsa, server_core, key, count, seconds, raw_chunks, ceiling))
     return Ceiling(host.describe(), server_core, load_core, server_core == load_core, ceiling, cells)
 
 
@@ -99,6 +102,7 @@ def _raw_chunks(sign: Callable[[], bytes], core: int) -> list[float]:
 
 def _cell(
     tsa: server.Server,
+    core: int,
     key: str,
     connections: int,
     seconds: float,
@@ -115,6 +119,8 @@ def _cell(
     batches = batches_after - batches_before
     stamps = len(run.latencies)
     cpu_us, per_s = run.server_cpu / stamps / 1000, stamps / run.elapsed * 1e9
+    mean_batch = (stamps_after - stamps_before) / batches if batches else None
+    stages = stages_us(raw_us, connections, mean_batch or 1, core)
     return Cell(
         key=key,
         connections=connections,
@@ -124,8 +130,9 @@ def _cell(
         cpu_us=cpu_us,
         raw_us=raw_us,
         ratio=cpu_us / raw_us,
+        stages_us=stages | {"the rest": cpu_us - sum(stages.values())},
         latency_ms=percentiles_ms(run.latencies),
-        mean_batch=(stamps_after - stamps_before) / batches if batches else None,
+        mean_batch=mean_batch,
         rss_mib=proc.rss_bytes(family) / 2**20,
         wrong=run.faults.total(),
         faults=dict(run.faults.most_common()),

@@ -22,6 +22,7 @@ from bench import BenchError, proc
 READY_S = 30.0
 DRAIN_S = 20.0
 TSA = Path(sys.executable).with_name("tsa")
+LICENCES = 10_000  # more stamps than any cell can ask for within the hour
 
 
 @dataclass(frozen=True)
@@ -51,19 +52,25 @@ class Server:
 
 @contextmanager
 def authority(key: str, core: int) -> Iterator[Server]:
-    """A new authority with a key of this type and one worker, on one core, ready to stamp; its folder goes with it.
+    """A new authority with a key of this type, served on one core; its folder goes with it. BenchError as serving()."""
+    with TemporaryDirectory(prefix="tsa-bench-") as name:
+        initialise(Path(name), key)
+        with serving(Path(name), core) as server:
+            yield server
+
+
+@contextmanager
+def serving(directory: Path, core: int) -> Iterator[Server]:
+    """The authority in a folder, with one worker, on one core, ready to stamp.
 
     BenchError, with what it wrote, when it does not become ready within 30 s.
     """
-    with TemporaryDirectory(prefix="tsa-bench-") as name:
-        directory, port = Path(name), free_port()
-        log = directory / "bench-server.log"
-        _init(directory, key)
-        serve: list[str | Path] = [TSA, "serve", "--dir", directory, "--listen", f"127.0.0.1:{port}", "--workers", "1"]
-        with log.open("wb") as output, running(serve, core, output) as process:
-            server = Server(process.pid, port, directory)
-            _wait_ready(server, process, log)
-            yield server
+    port, log = free_port(), directory / "bench-server.log"
+    serve: list[str | Path] = [TSA, "serve", "--dir", directory, "--listen", f"127.0.0.1:{port}", "--workers", "1"]
+    with log.open("wb") as output, running(serve, core, output) as process:
+        server = Server(process.pid, port, directory)
+        _wait_ready(server, process, log)
+        yield server
 
 
 @contextmanager
@@ -116,10 +123,12 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _init(directory: Path, key: str) -> None:
+def initialise(directory: Path, key: str) -> None:
+    """Make a state folder with a key of this type and licences enough. BenchError when `tsa init` fails."""
     if shutil.which(TSA) is None:
         raise BenchError(f"{TSA} is missing: install the project into this environment (make setup)")
-    done = subprocess.run([TSA, "init", "--dir", directory, "--key", key], capture_output=True, text=True, check=False)
+    command = [TSA, "init", "--dir", directory, "--key", key, "--licences", str(LICENCES)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"tsa init --key {key} failed: {done.stderr.strip() or f'exit status {done.returncode}'}")
 

@@ -34,6 +34,8 @@ def ceiling(found: Ceiling, console: Console) -> None:
         table.add_column(f"{cell.key}\n{cell.connections} connections", justify="right")
     for title, text in ROWS.items():
         table.add_row(title, *map(text, found.results))
+    for stage in found.results[0].stages_us:
+        table.add_row(f"  {stage}, µs", *(f"{cell.stages_us[stage]:,.1f}" for cell in found.results))
     console.print(table)
     for note in _notes(found):
         console.print(note, markup=False)

@@ -2,16 +2,29 @@
 
 import re
 import tomllib
+from base64 import b64encode
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.server import with_option
 from tsa.config import Config, ConfigFault, load, write_default
 
 DEFAULT = files("tsa").joinpath("default.toml").read_text()
 TLS = '[tls]\ncertificate = "certs/tls.pem"\nkey = "keys/tls.key"\n'
+
+
+def public_key(kind: str) -> str:
+    """The base64 of a public key in DER."""
+    private = {
+        "ed25519": ed25519.Ed25519PrivateKey.generate,
+        "x25519": x25519.X25519PrivateKey.generate,
+        "p256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    }[kind]()
+    return b64encode(private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
 def config_of(state: Path, text: str, **server: object) -> Config:
@@ -62,6 +75,31 @@ def test_files_are_relative_to_the_state_folder(tmp_path: Path) -> None:
     assert config.tls.client_ca is None
 
 
+def test_what_the_design_promises_of_the_defaults(tmp_path: Path) -> None:
+    config = config_of(tmp_path, "")
+    assert config.anonymous.enabled
+    assert (config.licence.stamps_per_licence_hour, config.licence.window_s) == (20_000, 3600)
+    assert config.signing.workers_per_licence == 1.0
+    assert config.clock.sources == ("system",)
+    assert config.server.trusted_proxies == ()
+
+
+def test_the_price_list_s_figure_can_be_set(tmp_path: Path) -> None:
+    text = with_option(DEFAULT, "licence", "stamps_per_licence_hour", 10_000)
+    assert config_of(tmp_path, text).licence.stamps_per_licence_hour == 10_000
+
+
+def test_an_issuer_is_pinned_by_its_public_key(tmp_path: Path) -> None:
+    pinned = public_key("ed25519")
+    assert config_of(tmp_path, with_option(DEFAULT, "licence", "issuer_key", pinned)).licence.issuer_key == pinned
+
+
+def test_networks_of_proxies_are_of_either_version_or_a_single_address(tmp_path: Path) -> None:
+    proxies = ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "2001:DB8::1"]
+    read = config_of(tmp_path, with_option(DEFAULT, "server", "trusted_proxies", proxies)).server.trusted_proxies
+    assert read == ("10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32", "2001:db8::1/128")
+
+
 WRONG = [
     ("server", "lisen", "127.0.0.1:1", "[server] lisen: unknown key"),
     ("server", "listen", "3161", "[server] listen: an address such as"),
@@ -74,6 +112,9 @@ WRONG = [
     ("server", "body_limit", 0, "[server] body_limit: "),
     ("server", "deadline_s", 0.0, "[server] deadline_s: "),
     ("server", "max_connections", 1.5, "[server] max_connections: "),
+    ("server", "trusted_proxies", "10.0.0.0/8", "[server] trusted_proxies: "),
+    ("server", "trusted_proxies", ["10.0.0.0/8", "10.0.0.1/8"], "[server] trusted_proxies.1: 10.0.0.1/8 has host bits"),
+    ("server", "trusted_proxies", ["proxy.example"], "[server] trusted_proxies.0: 'proxy.example' does not appear to"),
     ("tls", "ca", "x", "[tls] certificate: "),
     ("tsu", "node", "0000000g", "[tsu] node: "),
     ("tsu", "node", "0", "[tsu] node: "),
@@ -87,6 +128,23 @@ WRONG = [
     ("token", "fraction_digits", 7, "[token] fraction_digits: "),
     ("token", "signing_time", 1, "[token] signing_time: "),
     ("signing", "max_batch", 0, "[signing] max_batch: "),
+    ("signing", "workers_per_licence", 0.0, "[signing] workers_per_licence: "),
+    ("signing", "threads", 65, "[signing] threads: "),
+    ("anonymous", "enabled", "no", "[anonymous] enabled: "),
+    ("anonymous", "licences", 2, "[anonymous] licences: unknown key"),
+    ("licence", "stamps_per_licence_hour", 0, "[licence] stamps_per_licence_hour: "),
+    ("licence", "stamps_per_hour", 10_000, "[licence] stamps_per_hour: unknown key"),
+    ("licence", "window_s", 0, "[licence] window_s: "),
+    ("licence", "window_s", 3601, "[licence] window_s: "),
+    ("licence", "issuer_key", 5, "[licence] issuer_key: "),
+    ("licence", "issuer_key", "", "[licence] issuer_key: no Ed25519 public key in base64"),
+    ("licence", "issuer_key", "MCowBQYDK2VwAyEA", "[licence] issuer_key: no Ed25519 public key in base64"),
+    ("licence", "issuer_key", "kÿ", "[licence] issuer_key: no Ed25519 public key in base64"),
+    ("licence", "issuer_key", public_key("x25519"), "[licence] issuer_key: no Ed25519 public key in base64"),
+    ("licence", "issuer_key", public_key("p256"), "[licence] issuer_key: no Ed25519 public key in base64"),
+    ("ledger", "roll_mib", 0, "[ledger] roll_mib: "),
+    ("ledger", "witness", True, "[ledger] witness: "),
+    ("ledger", "retention", "10 years", "[ledger] retention: unknown key"),
     ("clock", "sources", ["ntp"], "[clock] sources.0: "),
     ("clock", "sources", [], "[clock] sources: "),
     ("clock", "accuracy_floor_ms", 0, "[clock] accuracy_floor_ms: "),

@@ -1,32 +1,31 @@
 """State folders: for a first run, for a request to a real CA, and with the certificate that it issued."""
 
+import json
 import os
 import stat
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certs.chain import CertificateFault, read_certificates, write_pem
-from certs.profile import ca_extensions, signature_hash, tsa_extensions
-from signer.key import KeyFault, PrivateKey, PublicKey
+from signer.key import KeyFault
 from signer.software import KEY_TYPES, generate, load, store
-from tests.authority.units import NODE
+from tests.authority.units import books
+from tests.real_ca import RealCa, issue, make_ca
 from tsa import initialise
-from tsa.authority.clock import SystemClock
+from tsa.authority.control import Control
 from tsa.authority.opening import open_authority
-from tsa.authority.serial import SerialNumbers
 from tsa.authority.tsu import PASSPHRASE_VARIABLE, UnusableTsu
 from tsa.config import load as load_config
 from tsa.initialise import StateFault
 
 PASSPHRASE = b"correct horse"
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +43,7 @@ def mode(path: Path) -> int:
 
 async def proved(state: Path) -> x509.Certificate:
     """The certificate of the authority that opens with this folder, which signs and verifies a token for it."""
-    authority = await open_authority(load_config(state), SystemClock(0), SerialNumbers(NODE, 0))
+    authority = await open_authority(load_config(state), books())
     authority.pool.close()
     return authority.tsu.chain.certificate
 
@@ -53,45 +52,21 @@ def everything_in(state: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in state.rglob("*") if path.is_file()}
 
 
-@dataclass(frozen=True)
-class RealCa:
-    """A root, and under it the CA that issues; their certificates as PEM files."""
-
-    root: x509.Certificate
-    issuing: x509.Certificate
-    issuing_key: PrivateKey
-
-    def issue(self, public_key: PublicKey, subject: str = "CN=TSA 1,O=Example") -> x509.Certificate:
-        extensions = tsa_extensions(public_key, self.issuing_key.public_key())
-        return issue(subject, public_key, self.issuing.subject.rfc4514_string(), self.issuing_key, extensions)
+def journal(state: Path) -> dict[str, dict[str, object]]:
+    """What was journalled, each kind of event once, with its details."""
+    with closing(Control(state)) as control:
+        events = list(control.connection.execute("SELECT what, detail FROM event ORDER BY id"))
+    assert len({what for what, _ in events}) == len(events)
+    return {what: json.loads(detail) for what, detail in events}
 
 
-def issue(subject: str, public_key: PublicKey, issuer: str, issuer_key: PrivateKey, extensions) -> x509.Certificate:
-    builder = x509.CertificateBuilder(
-        x509.Name.from_rfc4514_string(issuer),
-        x509.Name.from_rfc4514_string(subject),
-        public_key,
-        x509.random_serial_number(),
-        NOW - timedelta(days=1),
-        NOW + timedelta(days=30),
-    )
-    for extension, critical in extensions:
-        builder = builder.add_extension(extension, critical)
-    return builder.sign(issuer_key, signature_hash(issuer_key))
+def fingerprint(certificate: x509.Certificate) -> str:
+    return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 @pytest.fixture(scope="module")
 def real_ca() -> RealCa:
-    root_key, issuing_key = generate("p384"), generate("rsa2048")
-    any_depth = [
-        (x509.BasicConstraints(True, None) if isinstance(extension, x509.BasicConstraints) else extension, critical)
-        for extension, critical in ca_extensions(root_key.public_key())
-    ]
-    root = issue("CN=Root", root_key.public_key(), "CN=Root", root_key, any_depth)
-    issuing = issue(
-        "CN=Issuing CA", issuing_key.public_key(), "CN=Root", root_key, ca_extensions(issuing_key.public_key())
-    )
-    return RealCa(root, issuing, issuing_key)
+    return make_ca()
 
 
 @pytest.fixture
@@ -104,7 +79,7 @@ def passphrase_file(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 async def test_a_development_folder_opens_and_its_key_is_its_owners_alone(tmp_path: Path, key_type: str) -> None:
     state = tmp_path / "deep" / "state"
-    initialise.development(state, key_type)
+    initialise.development(state, key_type, 2)
     assert key_type in load(state / "keys/tsa.key").algorithm.name
     assert (mode(state / "keys"), mode(state / "keys/tsa.key")) == (0o700, 0o600)
     [certificate] = read_certificates(state / "certs/tsa.pem")
@@ -112,26 +87,27 @@ async def test_a_development_folder_opens_and_its_key_is_its_owners_alone(tmp_pa
     certificate.verify_directly_issued_by(root)
     assert await proved(state) == certificate
     assert {path.name for path in (state / "keys").iterdir()} == {"tsa.key"}  # the CA's key is not kept
+    assert journal(state)["development key and certificate made"] == {"sha256": fingerprint(certificate)}
 
 
 def test_a_key_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
-    initialise.development(tmp_path, "p256")
+    initialise.development(tmp_path, "p256", 2)
     before = everything_in(tmp_path)
     with pytest.raises(StateFault, match="never overwritten: move it away first"):
-        initialise.development(tmp_path, "p256")
+        initialise.development(tmp_path, "p256", 2)
     assert everything_in(tmp_path) == before
 
 
 def test_settings_that_are_there_stay(tmp_path: Path) -> None:
     (tmp_path / "tsa.toml").write_text("[log]\n")
-    initialise.development(tmp_path, "ed25519")
+    initialise.development(tmp_path, "ed25519", 2)
     assert (tmp_path / "tsa.toml").read_text() == "[log]\n"
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateFault, match="file/state cannot be made: Not a directory"):
-        initialise.development(tmp_path / "file" / "state", "p256")
+        initialise.development(tmp_path / "file" / "state", "p256", 2)
 
 
 @pytest.mark.parametrize("key_type", KEY_TYPES)
@@ -153,6 +129,10 @@ async def test_a_request_is_signed_by_a_ca_and_its_certificate_comes_in(
     assert await proved(tmp_path) == certificate
     assert read_certificates(tmp_path / "certs/tsa.pem") == [certificate, real_ca.issuing]
     assert read_certificates(tmp_path / "certs/ca.pem") == [real_ca.root]
+    assert journal(tmp_path) == {
+        "key made": {"key_type": key_type},
+        "certificate imported": {"sha256": fingerprint(certificate)},
+    }
 
 
 def test_a_request_that_is_made_again_is_for_the_same_key(tmp_path: Path) -> None:
@@ -163,6 +143,7 @@ def test_a_request_that_is_made_again_is_for_the_same_key(tmp_path: Path) -> Non
         assert request.subject.rfc4514_string() == subject
         keys.add(request.public_key().public_numbers())  # type: ignore[union-attr]
     assert len(keys) == 1
+    assert list(journal(tmp_path)) == ["key made"], "once"
 
 
 def test_a_bad_subject_makes_nothing(tmp_path: Path) -> None:
@@ -258,7 +239,7 @@ def test_an_import_never_overwrites_a_key(
 ) -> None:
     chain, key, _ = existing
     state = tmp_path / "state"
-    initialise.development(state, "p256")
+    initialise.development(state, "p256", 2)
     before = everything_in(state)
     with pytest.raises(StateFault, match="never overwritten"):
         initialise.import_chain(state, chain, None, key, passphrase_file)
@@ -267,7 +248,7 @@ def test_an_import_never_overwrites_a_key(
 
 def test_a_chain_for_another_key_changes_nothing(tmp_path: Path, existing: tuple[Path, Path, x509.Certificate]) -> None:
     state = tmp_path / "state"
-    initialise.development(state, "p256")
+    initialise.development(state, "p256", 2)
     before = everything_in(state)
     with pytest.raises(CertificateFault, match="for this key"):
         initialise.import_chain(state, existing[0], None, None, None)

@@ -12,7 +12,9 @@ ROOT = Path(__file__).parent.parent
 # From the roof down: a room imports of itself, and of the rooms on the floors below its own.
 FLOORS = (
     ("tsa.cli",),
-    ("tsa.supervise", "tsa.initialise", "tsa.client"),
+    ("tsa.supervise", "tsa.initialise", "tsa.commands"),
+    ("tsa.witness",),
+    ("tsa.client",),
     ("tsa.server",),
     ("tsa.authority",),
     ("tsa.config", "tsa.logs"),
@@ -106,9 +108,14 @@ def test_every_room_of_the_table_stands() -> None:
         ("tsa.verify.token", "def f():\n    from tsa.authority import issue", "tsa.authority.issue"),
         ("tsa.authority.issue", "import tsa.server.lane", "tsa.server.lane"),
         ("tsa.client", "from tsa import supervise", "tsa.supervise"),
+        ("tsa.client", "from tsa.witness import stamp_heads", "tsa.witness"),
+        ("tsa.commands.ledger", "from tsa import supervise", "tsa.supervise"),
+        ("tsa.server.api", "from tsa.commands import note", "tsa.commands"),
+        ("tsa.authority.bookkeeping", "import tsa.witness", "tsa.witness"),
         ("certs.chain", "if True:\n    from tsa.protocol import der", "tsa.protocol.der"),
         ("signer.key", "from certs.chain import Chain", "certs.chain"),
         ("bench.load", "from tsa.server.lane import Lane", "tsa.server.lane"),
+        ("bench.stages", "from tsa.authority import ledger", "tsa.authority.ledger"),
     ],
 )
 def test_an_arrow_that_points_up_is_seen(module: str, source: str, target: str) -> None:

@@ -20,15 +20,31 @@ from certs.chain import CertificateFault
 from signer.key import KeyFault
 from signer.software import KEY_TYPES
 from tsa import config, initialise, logs
+from tsa.authority.bookkeeping import FIRST_LICENCES
+from tsa.authority.contract import MAX_LICENCES
+from tsa.authority.control import ControlFault
+from tsa.authority.segment import LedgerFault
 from tsa.authority.tsu import PASSPHRASE_VARIABLE, UnusableTsu
 from tsa.client import TIMEOUT_S, StampFault, stamp_file
+from tsa.commands import applications, ledger, licences
 from tsa.initialise import StateFault
 from tsa.protocol.oids import HASHES
 from tsa.server.listening import ListenFault
 from tsa.server.tls import TlsFault
 from tsa.verify.inspect import Unreadable, describe
 
-FAULTS = (config.ConfigFault, UnusableTsu, KeyFault, CertificateFault, StateFault, ListenFault, TlsFault, StampFault)
+FAULTS = (
+    ControlFault,
+    LedgerFault,
+    config.ConfigFault,
+    UnusableTsu,
+    KeyFault,
+    CertificateFault,
+    StateFault,
+    ListenFault,
+    TlsFault,
+    StampFault,
+)
 INSPECT_LIMIT = 16 << 20
 
 app = typer.Typer(
@@ -36,6 +52,10 @@ app = typer.Typer(
 )
 out = Console(soft_wrap=True, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 500)
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+
+app.add_typer(applications.app, name="app")
+app.add_typer(licences.app, name="licence")
+app.add_typer(ledger.app, name="ledger")
 
 StateDir = Annotated[Path, typer.Option("--dir", help="The state folder: tsa.toml, keys, certificates.")]
 
@@ -80,7 +100,9 @@ def init(
     key: Annotated[
         str, typer.Option(help=f"Type of a new key: {', '.join(KEY_TYPES)}.", callback=_one_of("key type", KEY_TYPES))
     ] = "p256",
-    licences: Annotated[int, typer.Option(min=0, help="Development licences (no effect yet).")] = 2,
+    licences: Annotated[
+        int, typer.Option(min=0, max=MAX_LICENCES, help="Development licences of anonymous callers.")
+    ] = FIRST_LICENCES,
     csr: Annotated[bool, typer.Option("--csr", help="Write a certificate request for a real CA.")] = False,
     subject: Annotated[str, typer.Option(help='Subject of the request, such as "CN=TSA 1,O=Example,C=KR".')] = "",
     chain: Annotated[
@@ -114,7 +136,7 @@ def init(
             f"Have your CA sign {file}, then: tsa init --dir {state} --import CHAIN.pem --ca ROOT.pem", markup=False
         )
     else:
-        initialise.development(state, key)
+        initialise.development(state, key, licences)
         out.print(
             f"{state} is ready, with a certificate of a development CA: for trials, not for evidence. "
             f"Serve it: tsa serve --dir {state}",
@@ -132,7 +154,7 @@ def serve(
     from tsa.supervise import Supervisor
 
     if not (state / config.FILE_NAME).exists():
-        initialise.development(state, "p256")
+        initialise.development(state, "p256", FIRST_LICENCES)
     overrides = {name: value for name, value in (("listen", listen), ("workers", workers)) if value is not None}
 
     def read_config() -> config.Config:

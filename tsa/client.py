@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from tsa.protocol import der, tsp
-from tsa.protocol.oids import HASHES
+from tsa.protocol.oids import HASHES, HashAlgorithm
 from tsa.server.answers import QUERY_TYPE
 from tsa.verify.inspect import Unreadable, describe
 from tsa.verify.token import CheckedToken, NotProved, check_token
@@ -38,7 +38,7 @@ async def stamp_file(session: aiohttp.ClientSession, url: str, file: Path, hash_
     Raises StampFault.
     """
     request = _request(file, hash_name)
-    response = await _post(session, url, request)
+    response = await post(session, url, request)
     try:
         token = check_token(response, request)
     except NotProved as fault:
@@ -57,13 +57,19 @@ def _request(file: Path, hash_name: str) -> bytes:
             digest = hashlib.file_digest(content, algorithm.name).digest()
     except OSError as error:
         raise StampFault(f"{file} cannot be read: {error.strerror}.") from error
+    return request_for(algorithm, digest)
+
+
+def request_for(algorithm: HashAlgorithm, digest: bytes) -> bytes:
+    """A TimeStampReq for a digest, with a fresh nonce and certReq TRUE."""
     nonce = der.integer(secrets.randbits(63))
     return tsp.encode_request(
         tsp.TimeStampReq(tsp.message_imprint(algorithm, digest), algorithm, nonce=nonce, cert_req=True)
     )
 
 
-async def _post(session: aiohttp.ClientSession, url: str, request: bytes) -> bytes:
+async def post(session: aiohttp.ClientSession, url: str, request: bytes) -> bytes:
+    """The body of an authority's answer to a TimeStampReq. Raises StampFault unless its status is 200."""
     try:
         async with session.post(url, data=request, headers={"Content-Type": QUERY_TYPE}) as response:
             body = b""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from tsa.protocol import der
@@ -40,6 +45,27 @@ def _listen(text: str) -> str:
     return text
 
 
+def ed25519_key(text: str) -> Ed25519PublicKey:
+    """The public key of a licence issuer, as [licence] issuer_key pins it: base64 of DER. Raises ValueError."""
+    try:
+        key = load_der_public_key(base64.b64decode(text, validate=True))
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("no Ed25519 public key in base64: take the line of `tsa licence key`")  # noqa: TRY004
+    return key
+
+
+def _issuer_key(text: str) -> str:
+    ed25519_key(text)
+    return text
+
+
+def _network(text: str) -> str:
+    return str(ip_network(text))
+
+
+Network = Annotated[str, AfterValidator(_network)]
 PolicyId = Annotated[str, AfterValidator(_oid)]
 HashName = Annotated[str, AfterValidator(_hash)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -59,6 +85,7 @@ class ServerTable(_Table):
     keepalive_s: Seconds = 75.0
     drain_s: Seconds = 10.0
     max_connections: int = Field(4096, ge=1)
+    trusted_proxies: tuple[Network, ...] = Field((), strict=False)
 
 
 class TlsTable(_Table):
@@ -102,6 +129,28 @@ class SigningTable(_Table):
     max_batch: int = Field(128, ge=1, le=4096)
     max_wait_ms: int = Field(2000, ge=1)
     threads: int = Field(0, ge=0, le=64)
+    workers_per_licence: float = Field(1.0, gt=0)
+
+
+class AnonymousTable(_Table):
+    """[anonymous]: whether requests without credentials are stamped, on licences of their own."""
+
+    enabled: bool = True
+
+
+class LicenceTable(_Table):
+    """[licence]: what a licence is worth, and who may issue one."""
+
+    stamps_per_licence_hour: int = Field(20_000, ge=1, le=1 << 31)
+    window_s: int = Field(3600, ge=1, le=3600)
+    issuer_key: Annotated[str, AfterValidator(_issuer_key)] | None = None
+
+
+class LedgerTable(_Table):
+    """[ledger]: the record of every token."""
+
+    roll_mib: int = Field(1024, ge=1)
+    witness: str | None = None
 
 
 class ClockTable(_Table):
@@ -128,6 +177,9 @@ class Config(_Table):
     policy: PolicyTable = PolicyTable()
     token: TokenTable = TokenTable()
     signing: SigningTable = SigningTable()
+    anonymous: AnonymousTable = AnonymousTable()
+    licence: LicenceTable = LicenceTable()
+    ledger: LedgerTable = LedgerTable()
     clock: ClockTable = ClockTable()
     log: LogTable = LogTable()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.chain import build_chain, read_certificates, write_pem
@@ -12,7 +15,10 @@ from certs.csr import certificate_request, parse_subject
 from certs.devca import create_development_chain
 from certs.fitness import check_fitness
 from signer.software import generate, load, store
+from tsa.authority.bookkeeping import ensure_anonymous
+from tsa.authority.control import Control
 from tsa.authority.tsu import read_passphrase
+from tsa.config import load as load_config
 from tsa.config import write_default
 
 KEY = "keys/tsa.key"
@@ -25,10 +31,10 @@ class StateFault(Exception):
     """The state folder cannot be made; the text says why."""
 
 
-def development(state: Path, key_type: str) -> None:
-    """A new key, with a certificate from a development CA that is made for it.
+def development(state: Path, key_type: str, licences: int) -> None:
+    """A new key, with a certificate from a development CA that is made for it, and licences for anonymous callers.
 
-    Raises StateFault, KeyFault or CertificateFault.
+    Raises StateFault, KeyFault, CertificateFault or ControlFault.
     """
     _refuse_key(state)
     _folders(state)
@@ -37,19 +43,23 @@ def development(state: Path, key_type: str) -> None:
     write_default(state)
     write_pem(state / CERTIFICATE, [chain.certificate, *chain.intermediates])
     write_pem(state / CA, [chain.anchor])
+    with closing(Control(state)) as control:
+        ensure_anonymous(control, licences)
     store(state / KEY, key)
+    _journal(state, "development key and certificate made", chain.certificate)
 
 
 def request(state: Path, key_type: str, subject: str, passphrase_file: Path | None) -> Path:
     """A certificate request (PKCS#10 PEM), for a new key or for the one that is there already; where it was written.
 
-    Raises StateFault, UnusableTsu, KeyFault or CertificateFault.
+    Raises StateFault, UnusableTsu, KeyFault, CertificateFault or ControlFault.
     """
     name, passphrase = parse_subject(subject), read_passphrase(passphrase_file)
     _folders(state)
-    write_default(state, passphrase_file)
+    _configure(state, passphrase_file)
     if not (state / KEY).exists():
         store(state / KEY, generate(key_type), passphrase)
+        _journal(state, "key made", key_type=key_type)
     key = load(state / KEY, passphrase)
     file = state / REQUEST
     file.write_bytes(certificate_request(key.private_key, name).public_bytes(Encoding.PEM))
@@ -62,7 +72,7 @@ def import_chain(
     """Use a real CA's certificate, after the checks that serving asks for.
 
     The key is in `key_file`, or in the state folder already.
-    Raises StateFault, UnusableTsu, KeyFault or CertificateFault.
+    Raises StateFault, UnusableTsu, KeyFault, CertificateFault or ControlFault.
     """
     if key_file is not None:
         _refuse_key(state)
@@ -72,11 +82,29 @@ def import_chain(
     chain = build_chain(key.public_key, read_certificates(chain_file), anchors)
     check_fitness(chain, key.public_key, datetime.now(UTC))
     _folders(state)
-    write_default(state, passphrase_file)
+    _configure(state, passphrase_file)
     if key_file is not None:
         store(state / KEY, key.private_key, passphrase)
     write_pem(state / CERTIFICATE, [chain.certificate, *chain.intermediates])
     write_pem(state / CA, [chain.anchor])
+    _journal(state, "certificate imported", chain.certificate)
+
+
+def _journal(state: Path, what: str, certificate: x509.Certificate | None = None, **detail: str) -> None:
+    if certificate is not None:
+        detail["sha256"] = certificate.fingerprint(hashes.SHA256()).hex()
+    with closing(Control(state)) as control, control.change():
+        control.log_event(what, **detail)
+
+
+def _configure(state: Path, passphrase_file: Path | None) -> None:
+    """tsa.toml, unless it is there; and then it must name the passphrase file that is to be used."""
+    write_default(state, passphrase_file)
+    named = load_config(state).tsu.passphrase_file
+    if passphrase_file is not None and (named is None or state.absolute() / named != passphrase_file.absolute()):
+        raise StateFault(
+            f'{state}/tsa.toml is there already: set passphrase_file = "{passphrase_file}" in its table [tsu] first.'
+        )
 
 
 def _refuse_key(state: Path) -> None:

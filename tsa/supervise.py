@@ -7,33 +7,43 @@ own, which ends with the answer.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import resource
 import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
-from tsa.authority.clock import SystemClock
+from tsa.authority.bookkeeping import ensure_anonymous, keep, restore
+from tsa.authority.capacity import worker_count
+from tsa.authority.control import Control, ControlFault
+from tsa.authority.licence import Counters
 from tsa.authority.meter import shared_meters
-from tsa.authority.opening import open_authority, worker_count
-from tsa.authority.serial import SerialNumbers
+from tsa.authority.opening import open_authority, trial_books
+from tsa.authority.segment import LedgerFault
 from tsa.authority.tsu import UnusableTsu
+from tsa.client import StampFault
 from tsa.config import Config, ConfigFault
 from tsa.server.listening import ListenFault, listen, refuse_new
 from tsa.server.tls import TlsFault, server_context
 from tsa.server.worker import Place, run
+from tsa.witness import stamp_heads
 
 FIRST_BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 30.0
 STEADY_S = 60.0  # a worker that lived this long failed for a new reason
+BOOKKEEPING_EVERY_S = 60.0
+LOCK_WAIT_S = 10.0  # for the workers of a supervisor that was killed to end
 KILL_AFTER_S = 5.0  # beyond [server] drain_s
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
-_FAULTS = (ConfigFault, UnusableTsu, TlsFault, ListenFault)
+_FAULTS = (ConfigFault, UnusableTsu, TlsFault, ListenFault, ControlFault, LedgerFault, StampFault)
 
 log = structlog.get_logger()
 
@@ -54,6 +64,8 @@ class Supervisor:
     def __init__(self, read_config: Callable[[], Config]) -> None:
         self._read_config = read_config
         self._draining = False
+        self._bookkeeping_due = 0.0
+        self._bookkeeper: int | None = None
 
     def run(self) -> None:
         """Raises ConfigFault, UnusableTsu, TlsFault or ListenFault when serving cannot begin."""
@@ -62,15 +74,27 @@ class Supervisor:
         if (reason := _trial(config)) is not None:
             raise UnusableTsu(reason)
         _allow_connections()
+        self._lock = _only_one(config.dir)
+        self._counters = Counters(config.licence.window_s)
+        with closing(Control(config.dir)) as control:
+            ensure_anonymous(control)
+        restore(config, self._counters, time.time_ns() // 1_000)
+        keep(config, self._counters, time.time_ns() // 1_000, at_start=True)
         self._listening = listen(config.server.listen)
         self._slots = [_Slot() for _ in range(worker_count(config))]
         self._meters = shared_meters(len(self._slots))
         self._lifeline, lifeline_end = os.pipe()  # closes with this process, however it ends
         self._lifeline_end = lifeline_end
         host, port = self._listening.getsockname()[:2]
+        self._event("server started")
         log.info("listening", host=host, port=port, workers=len(self._slots), clock="system, taken at its word")
         self._supervise()
         self._drain(self._config.server.drain_s)
+        try:
+            keep(self._config, self._counters, time.time_ns() // 1_000)
+        except (ControlFault, LedgerFault, OSError) as fault:
+            log.error("books not kept at the end", reason=str(fault))
+        self._event("server stopped")
 
     def _supervise(self) -> None:
         """Until SIGTERM or SIGINT: start what is due, notice what died, pass reloads on."""
@@ -78,8 +102,10 @@ class Supervisor:
             for number, slot in enumerate(self._slots):
                 if slot.pid is None and time.monotonic() >= slot.due:
                     self._start(number)
-            dues = [slot.due for slot in self._slots if slot.pid is None]
-            wait = max(0.0, min(dues) - time.monotonic()) if dues else STEADY_S
+            if time.monotonic() >= self._bookkeeping_due:
+                self._keep_books()
+            dues = [self._bookkeeping_due, *(slot.due for slot in self._slots if slot.pid is None)]
+            wait = max(0.0, min(dues) - time.monotonic())
             received = signal.sigtimedwait(_SIGNALS, wait)
             if received is None:
                 continue
@@ -95,11 +121,41 @@ class Supervisor:
         pid = os.fork()
         if pid == 0:
             os.close(self._lifeline_end)
-            place = Place(number, self._listening, self._lifeline, self._meters)
+            place = Place(number, self._listening, self._lifeline, self._meters, self._counters)
             os._exit(_guarded(lambda: run(self._config, self._read_config, place)))
         slot = self._slots[number]
         slot.pid, slot.started = pid, time.monotonic()
         log.info("worker started", worker=number, pid=pid)
+
+    def _keep_books(self) -> None:
+        """Each minute, in a process of its own: heads and usage, and each hour the stamp on the heads."""
+        self._bookkeeping_due = time.monotonic() + min(BOOKKEEPING_EVERY_S, self._counters.window_s)
+        if self._bookkeeper is not None:  # it waits for its witness
+            return
+        self._bookkeeper = os.fork()
+        if self._bookkeeper == 0:
+            self._listening.close()
+            os.close(self._lock)
+            os.close(self._lifeline_end)
+            os._exit(_guarded(self._book, failing="books not kept"))
+
+    def _book(self) -> None:
+        keep(self._config, self._counters, time.time_ns() // 1_000)
+        stamp_heads(self._config)
+
+    def _fixed(self, config: Config) -> str | None:
+        """Why these settings need a restart, or None."""
+        if config.licence.window_s != self._counters.window_s:
+            return "[licence] window_s is read at start alone: stop the server and start it again."
+        return None
+
+    def _event(self, what: str, **detail: str) -> None:
+        """Journal what happened; a journal that cannot be written does not stop the service."""
+        try:
+            with closing(Control(self._config.dir)) as control, control.change():
+                control.log_event(what, **detail)
+        except ControlFault as fault:
+            log.error("event not journalled", what=what, reason=str(fault))
 
     def _reap(self) -> None:
         while True:
@@ -109,6 +165,8 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            if pid == self._bookkeeper:
+                self._bookkeeper = None
             for number, slot in enumerate(self._slots):
                 if slot.pid == pid:
                     self._bury(number, slot, os.waitstatus_to_exitcode(status))
@@ -122,6 +180,7 @@ class Supervisor:
         steady = now - slot.started > STEADY_S
         slot.backoff_s = FIRST_BACKOFF_S if steady or not slot.backoff_s else min(slot.backoff_s * 2, LONGEST_BACKOFF_S)
         slot.pid, slot.due = None, now + slot.backoff_s
+        self._event("worker died", worker=str(number), exit_code=str(code))
         self._meters[number].queue = self._meters[number].connections = 0
         log.error("worker died", worker=number, exit_code=code, restart_in_s=slot.backoff_s)
 
@@ -129,13 +188,15 @@ class Supervisor:
         """Only settings that stand a trial are passed on; listen and workers are read at start alone."""
         try:
             config = self._read_config()
-            reason = _trial(config)
+            reason = self._fixed(config) or _trial(config)
         except ConfigFault as fault:
             reason = str(fault)
         if reason is not None:
             log.error("reload refused, the old settings stay", reason=reason)
+            self._event("reload refused", reason=reason)
             return
         self._config = config
+        self._event("reloaded")
         self._signal_all(signal.SIGHUP)
 
     def _drain(self, patience_s: float) -> None:
@@ -144,6 +205,8 @@ class Supervisor:
         refuse_new(self._listening)
         self._listening.close()
         self._signal_all(signal.SIGTERM)
+        if self._bookkeeper is not None:  # a transaction is whole or not there, and the books are kept once more below
+            os.kill(self._bookkeeper, signal.SIGKILL)
         end = time.monotonic() + patience_s + KILL_AFTER_S
         while any(slot.pid for slot in self._slots):
             received = signal.sigtimedwait(_SIGNALS, max(0.0, end - time.monotonic()))
@@ -167,6 +230,23 @@ def _allow_connections() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _only_one(state: Path) -> int:
+    """Hold the state folder: workers inherit the lock, so it is free only when all of them have ended too."""
+    lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    end = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < end:
+                time.sleep(0.05)
+                continue
+            raise ControlFault(
+                f"{state} is served by another `tsa serve`: stop that one, or choose another --dir."
+            ) from None
+        return lock
+
+
 def _trial(config: Config) -> str | None:
     """Sign and verify a token in a child process; why it failed, or None."""
     reader, writer = os.pipe()
@@ -185,21 +265,21 @@ def _trial(config: Config) -> str | None:
 
 async def _prove(config: Config) -> None:
     server_context(config)
-    authority = await open_authority(config, SystemClock(0), SerialNumbers(bytes.fromhex(config.tsu.node), 0))
+    authority = await open_authority(config, trial_books(config, 0))
     authority.pool.close()
 
 
-def _guarded(work: Callable[[], None], tell: int | None = None) -> int:
-    """Do a child's work; its exit code. What it fails with is told to the pipe `tell`, or to the log."""
+def _guarded(work: Callable[[], None], tell: int | None = None, failing: str = "worker cannot serve") -> int:
+    """Do a child's work; its exit code. What it fails with is told to the pipe `tell`, or to the log as `failing`."""
     try:
         work()
     except _FAULTS as fault:
         if tell is None:
-            log.error("worker cannot serve", reason=str(fault))
+            log.error(failing, reason=str(fault))
         else:
             os.write(tell, str(fault).encode())
         return 1
     except BaseException:
-        log.exception("worker failed")
+        log.exception(failing)
         return 1
     return 0

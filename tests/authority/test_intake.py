@@ -3,47 +3,24 @@
 import asyncio
 import random
 import time
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
 import structlog
 
 from signer.key import SigningFault
-from tests.authority.units import FakePool, authority
+from tests.authority.units import ANYONE, FakePool, authority
+from tests.authority.waiting import PATIENCE_S, Waiting, answers, let_through, opened, submit
 from tests.protocol.mutations import check_response
 from tests.support.query import Query
-from tsa.authority.intake import Intake, Job
-from tsa.authority.meter import Meter, shared_meters
 from tsa.protocol.errors import (
     MalformedRequest,
     PKIFailureInfo,
     QueueFull,
-    Refusal,
     SystemFailure,
     TimeNotAvailable,
 )
-
-PATIENCE_S = 30
-
-
-class Waiting(Job):
-    """A job that keeps what it was answered, and lets a test wait for it."""
-
-    __slots__ = ("answers", "done")
-
-    def __init__(self) -> None:
-        self.answers: list[bytes | Refusal] = []
-        self.done = asyncio.Event()
-
-    def deliver(self, answer: bytes | Refusal) -> None:
-        self.answers.append(answer)
-        self.done.set()
-
-    async def answer(self) -> bytes | Refusal:
-        await asyncio.wait_for(self.done.wait(), PATIENCE_S)
-        [answer] = self.answers
-        return answer
 
 
 @pytest.fixture(autouse=True)
@@ -53,38 +30,12 @@ def logged() -> Iterator[list[MutableMapping[str, Any]]]:
         yield events
 
 
-def opened(pool: FakePool | None = None, **options: object) -> tuple[Intake, Meter]:
-    """An intake at work; `options` are those of authority()."""
-    [meter] = shared_meters(1)
-    intake = Intake(authority(pool=pool, **options), meter)  # type: ignore[arg-type]
-    intake.start()
-    return intake, meter
-
-
-def submit(intake: Intake, count: int) -> list[Waiting]:
-    """As many good requests in one turn of the loop."""
-    jobs = [Waiting() for _ in range(count)]
-    for job in jobs:
-        intake.submit(Query().encode(), job)
-    return jobs
-
-
-async def let_through(pool: FakePool, fault: Exception | None = None) -> None:
-    """Let the next batch be signed, or fail."""
-    gate = await asyncio.wait_for(pool.batches.get(), PATIENCE_S)
-    gate.set_exception(fault) if fault else gate.set_result(None)
-
-
-async def answers(jobs: Sequence[Waiting]) -> list[bytes | Refusal]:
-    return [await job.answer() for job in jobs]
-
-
 async def test_what_one_turn_of_the_loop_brought_is_one_batch_and_each_gets_its_own_token() -> None:
     intake, meter = opened()
     jobs = [Waiting() for _ in range(20)]
     requests = [Query().encode() for _ in jobs]
     for job, octets in zip(jobs, requests, strict=True):
-        intake.submit(octets, job)
+        intake.submit(octets, job, ANYONE)
     assert intake.waiting == 20
     for octets, answer in zip(requests, await answers(jobs), strict=True):
         assert isinstance(answer, bytes)
@@ -99,7 +50,7 @@ async def test_a_request_that_is_refused_is_not_queued() -> None:
     intake, _ = opened(FakePool())
     job = Waiting()
     with pytest.raises(MalformedRequest):
-        intake.submit(b"", job)
+        intake.submit(b"", job, ANYONE)
     assert (intake.waiting, job.answers) == (0, [])
 
 
@@ -113,7 +64,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
     assert intake.full
     late = Waiting()
     with pytest.raises(QueueFull, match="Retry-After"):
-        intake.submit(Query().encode(), late)
+        intake.submit(Query().encode(), late, ANYONE)
     gate.set_result(None)
     await let_through(pool)
     await let_through(pool)
@@ -210,6 +161,20 @@ async def test_a_signing_fault_refuses_its_batch_and_the_next_is_stamped(
     assert meter.stamps == 5
 
 
+async def test_a_fault_before_anything_is_signed_leaves_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, logged: list[MutableMapping[str, Any]]
+) -> None:
+    intake, meter = opened()
+    with monkeypatch.context() as patch:
+        patch.setattr(intake.authority, "moment", lambda: 1 // 0)
+        answered = await answers(submit(intake, 3))
+    assert {type(answer) for answer in answered} == {SystemFailure}
+    assert not any("zero" in str(answer) for answer in answered)
+    assert [(event["event"], event["size"], event["exc_info"]) for event in logged] == [("batch failed", 3, True)]
+    assert meter.refusals[PKIFailureInfo.systemFailure] == 3
+    assert {type(answer) for answer in await answers(submit(intake, 3))} == {bytes}
+
+
 async def test_a_clock_that_is_not_trusted_refuses_the_batch() -> None:
     times = iter([10**18, 0, 10**18])
     intake, meter = opened(now_ns=lambda: next(times), tsu=None)
@@ -232,10 +197,10 @@ async def test_another_authority_takes_over_between_two_batches() -> None:
     assert (before.taken, after.taken) == ([2], [3])
 
 
-async def test_as_many_batches_are_under_way_as_the_key_can_sign_side_by_side() -> None:
-    pool = FakePool(workers=2)
-    intake, _ = opened(pool, signing={"max_batch": 4})
-    intake.start()  # as after each use(): there are enough already
+async def test_as_many_batches_are_under_way_as_there_are_signing_workers() -> None:
+    pool = FakePool()
+    intake, _ = opened(pool, workers=2, signing={"max_batch": 4})
+    intake.staff(2)  # as after each change: there are enough already
     jobs = submit(intake, 12)
     gates = [await asyncio.wait_for(pool.batches.get(), PATIENCE_S) for _ in range(2)]
     assert pool.taken == [4, 4]
@@ -248,15 +213,15 @@ async def test_as_many_batches_are_under_way_as_the_key_can_sign_side_by_side() 
 
 async def test_every_job_is_answered_once_whatever_happens() -> None:
     chance = random.Random(5)  # noqa: S311 - the same course of events in every run
-    pools = [FakePool(workers=3), FakePool(workers=3)]
-    intake, meter = opened(pools[0], signing={"max_batch": 7, "queue": 50})
+    pools = [FakePool(), FakePool()]
+    intake, meter = opened(pools[0], workers=3, signing={"max_batch": 7, "queue": 50})
     taken: list[Waiting] = []
     refused = 0
     for _ in range(400):
         for _ in range(chance.randrange(24)):
             job = Waiting()
             try:
-                intake.submit(Query().encode(), job)
+                intake.submit(Query().encode(), job, ANYONE)
                 taken.append(job)
             except QueueFull:
                 refused += 1
@@ -266,7 +231,7 @@ async def test_every_job_is_answered_once_whatever_happens() -> None:
             gate.set_exception(SigningFault("now and then")) if chance.random() < 0.2 else gate.set_result(None)
         if chance.random() < 0.1:
             intake.use(authority(pool=chance.choice(pools), signing={"max_batch": 7, "queue": 50}))  # type: ignore[arg-type]
-            intake.start()
+            intake.staff(chance.randint(1, 4))
     while not all(job.answers for job in taken):
         for pool in pools:
             while not pool.batches.empty():

@@ -10,14 +10,12 @@ import pytest
 from certs.devca import create_development_chain
 from signer.key import Algorithm
 from signer.software import KEY_TYPES, SoftwareKey, generate, store
-from tests.authority.units import NODE, answer, authority, config, unit
+from tests.authority.units import ListLedger, answer, authority, books, unit
 from tests.support.query import Query
 from tsa import initialise
-from tsa.authority import opening, tsu
-from tsa.authority.clock import SystemClock
-from tsa.authority.issue import Authority
-from tsa.authority.opening import open_authority, prove, signing_threads, worker_count
-from tsa.authority.serial import SerialNumbers
+from tsa.authority import tsu
+from tsa.authority.issue import Authority, Books
+from tsa.authority.opening import open_authority, prove, stamp_unbilled, trial_books
 from tsa.authority.tsu import UnusableTsu
 from tsa.config import load
 from tsa.protocol.errors import SystemFailure
@@ -26,12 +24,12 @@ from tsa.verify.token import check_token
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    initialise.development(tmp_path, "p256")
+    initialise.development(tmp_path, "p256", 2)
     return tmp_path
 
 
-async def opened(state: Path, clock: SystemClock | None = None) -> Authority:
-    return await open_authority(load(state), clock or SystemClock(0), SerialNumbers(NODE, 0))
+async def opened(state: Path, kept: Books | None = None) -> Authority:
+    return await open_authority(load(state), kept or books(accuracy_us=0))
 
 
 def set_key(state: Path, change: Callable[[Path], None]) -> None:
@@ -105,23 +103,41 @@ async def test_a_key_that_signs_wrongly_is_caught(
 
 async def test_a_refused_first_token_is_told_with_its_reason(state: Path) -> None:
     times = iter([10**18, 0])
-    clock = SystemClock(1, lambda: next(times))
-    clock.gen_time()
+    kept = books(lambda: next(times))
+    kept.clock.gen_time()
     with pytest.raises(UnusableTsu, match="The first token was refused: The clock of this authority was set back"):
-        await opened(state, clock)
+        await opened(state, kept)
 
 
 async def test_an_authority_that_does_not_open_leaves_the_one_in_force_as_it_was(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = SystemClock(0)
-    ready = await opened(state, clock)
+    kept = books(accuracy_us=0)
+    ready = await opened(state, kept)
     toml, real = state / "tsa.toml", tsu.load
     toml.write_text(toml.read_text().replace("accuracy_floor_ms = 1000", "accuracy_floor_ms = 1"))
     monkeypatch.setattr(tsu, "load", lambda *arguments: Liar(real(*arguments)))
     with pytest.raises(UnusableTsu):
-        await opened(state, clock)
+        await opened(state, kept)
     assert ready.moment()[1] == 1_000_000
+
+
+async def test_what_proves_the_key_is_neither_billed_nor_recorded(state: Path) -> None:
+    ledger = ListLedger()
+    kept = books(accuracy_us=0, ledger=ledger)
+    ready = await opened(state, kept)
+    octets = Query().encode()
+    response = await stamp_unbilled(ready, octets)
+    assert check_token(response, octets).certificate == ready.tsu.chain.certificate
+    gen_time, _ = ready.moment()
+    assert (ledger.entries, kept.counters.used(0, kept.counters.window(gen_time))) == ([], (0, 0))
+    ready.pool.close()
+
+
+async def test_a_trial_leaves_no_ledger_behind(state: Path) -> None:
+    """It opens with books of its own, as the supervisor does it before there is a worker."""
+    (await open_authority(load(state), trial_books(load(state), 0))).pool.close()
+    assert not (state / "ledger").exists()
 
 
 async def test_a_token_of_another_certificate_for_the_same_key_is_caught() -> None:
@@ -152,13 +168,3 @@ async def test_outside_the_validity_of_the_certificate_there_is_no_token(edge: s
     for moment, kind in sorted([(inside, bytes), (outside, SystemFailure)]):
         now[0] = moment
         assert isinstance(await answer(ready, Query().encode()), kind)
-
-
-def test_workers_and_threads_are_as_set_or_shared_among_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening.os, "sched_getaffinity", lambda _pid: set(range(8)))
-    assert worker_count(config()) == 8
-    assert worker_count(config(server={"workers": 3})) == 3
-    assert signing_threads(config()) == 1
-    assert signing_threads(config(server={"workers": 3})) == 2
-    assert signing_threads(config(server={"workers": 100})) == 1
-    assert signing_threads(config(signing={"threads": 5})) == 5

@@ -9,7 +9,7 @@ from tsa.protocol.errors import UnacceptedExtension, UnacceptedHash, UnacceptedP
 from tsa.protocol.oids import HASHES
 from tsa.protocol.tsp import TimeStampReq, decode_request
 
-DEFAULT, SECOND = "2.999.3161.1", "2.999.3161.2"
+DEFAULT, SECOND, OWN = "2.999.3161.1", "2.999.3161.2", "2.999.77.1"
 POLICY = StampingPolicy(DEFAULT, [SECOND], list(HASHES))
 
 
@@ -20,6 +20,30 @@ def request(**parts: object) -> TimeStampReq:
 @pytest.mark.parametrize(("asked", "given"), [(None, DEFAULT), (DEFAULT, DEFAULT), (SECOND, SECOND)])
 def test_the_policy_is_the_one_asked_for_or_the_default(asked: str | None, given: str) -> None:
     assert POLICY.policy_for(request(policy=asked)) == der.oid(given)
+
+
+@pytest.mark.parametrize(("asked", "given"), [(None, OWN), (OWN, OWN), (DEFAULT, DEFAULT), (SECOND, SECOND)])
+def test_an_application_s_own_policy_takes_the_place_of_the_default(asked: str | None, given: str) -> None:
+    assert POLICY.policy_for(request(policy=asked), der.oid(OWN)) == der.oid(given)
+
+
+@pytest.mark.parametrize("own", [b"", der.oid("2.999.8")])
+def test_an_application_s_own_policy_is_not_for_others(own: bytes) -> None:
+    with pytest.raises(UnacceptedPolicy, match=rf"{OWN} is not offered"):
+        POLICY.policy_for(request(policy=OWN), own)
+
+
+def test_an_own_policy_that_is_among_the_accepted_changes_the_default_alone() -> None:
+    assert POLICY.policy_for(request(), der.oid(SECOND)) == der.oid(SECOND)
+    assert POLICY.policy_for(request(policy=DEFAULT), der.oid(SECOND)) == der.oid(DEFAULT)
+
+
+def test_an_own_policy_makes_up_for_nothing_else() -> None:
+    own = der.oid(OWN)
+    with pytest.raises(UnacceptedHash):
+        StampingPolicy(DEFAULT, (), ["sha384"]).policy_for(request(policy=OWN), own)
+    with pytest.raises(UnacceptedExtension):
+        POLICY.policy_for(request(policy=OWN, extensions=extension("2.999.7", critical=False)), own)
 
 
 def test_another_policy_is_named_beside_those_there_are() -> None:

@@ -1,17 +1,26 @@
 """The family of refusals: each has its failInfo, is written as by another encoder, and is raised by something."""
 
-from collections.abc import Iterator
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
+import structlog
 from asn1crypto import tsp as asn1_tsp
 
+from signer.key import SigningFault
+from tests.authority.units import ANYONE, FakePool, answer, application, authority, unit
 from tests.support import der as by_hand
 from tests.support.query import DIGEST_OIDS, NULL, Query, extension, imprint, imprint_of
 from tests.support.token import FAILURES
+from tsa.authority.applications import Applications
+from tsa.authority.intake import Intake, Job
+from tsa.authority.meter import shared_meters
 from tsa.authority.policy import StampingPolicy
 from tsa.protocol import errors
 from tsa.protocol.errors import PKIFailureInfo, Refusal
 from tsa.protocol.tsp import decode_request, encode_refusal
+from tsa.server.answers import refusal_headers, refusal_status
 
 # Each class and the bit of RFC 3161 2.4.2 that says it.
 FAIL_INFO = {
@@ -26,9 +35,9 @@ FAIL_INFO = {
     errors.SystemFailure: PKIFailureInfo.systemFailure,
     errors.QueueFull: PKIFailureInfo.systemFailure,
     errors.UnknownApplication: PKIFailureInfo.badRequest,
+    errors.NoCredentials: PKIFailureInfo.badRequest,
+    errors.LicenceExhausted: PKIFailureInfo.systemFailure,
 }
-# What does not depend on the octets of the request: the clock, a fault, load, the credentials.
-NOT_OF_THE_REQUEST = {errors.TimeNotAvailable, errors.SystemFailure, errors.QueueFull, errors.UnknownApplication}
 
 SHA256 = by_hand.oid(DIGEST_OIDS["sha256"])
 OCTETS_32 = by_hand.tlv(by_hand.OCTET_STRING, bytes(32))
@@ -113,6 +122,64 @@ REFUSED = {
 STAMPING_POLICY = StampingPolicy("2.999.3161.1", (), ["sha256"])
 
 
+async def clock_set_back() -> None:
+    times = iter([10**18, 0])
+    ready = authority(now_ns=lambda: next(times), tsu=dataclasses.replace(unit(), usable_from_us=0))
+    ready.moment()
+    ready.moment()
+
+
+async def key_at_fault() -> None:
+    pool = FakePool()
+    answering = asyncio.create_task(answer(authority(pool=pool), Query().encode()))
+    (await pool.batches.get()).set_exception(SigningFault("unplugged"))
+    _raise(await answering)
+
+
+async def queue_full() -> None:
+    intake = Intake(authority(signing={"queue": 1}), shared_meters(1)[0])
+    for _ in range(2):
+        intake.submit(Query().encode(), Nobodys(), ANYONE)
+
+
+async def nobody_s_key() -> None:
+    Applications([ANYONE], anonymous=True).find("a key that nobody has", None, "127.0.0.1")
+
+
+async def no_credentials() -> None:
+    Applications([ANYONE], anonymous=False).find(None, None, "127.0.0.1")
+
+
+async def licence_used_up() -> None:
+    ready, small = authority(), application(stamps=1)
+    await answer(ready, Query().encode(), small)
+    _raise(await answer(ready, Query().encode(), small))
+
+
+def _raise(answered: bytes | Refusal) -> None:
+    assert isinstance(answered, Refusal)
+    raise answered
+
+
+class Nobodys(Job):
+    """A request whose answer nobody awaits."""
+
+    def deliver(self, answer: object) -> None:
+        """Nobody is there."""
+
+
+# What does not depend on the octets of the request: the clock, a fault, load, the credentials, the licences. Each with
+# the class raised, words of its sentence, and the HTTP status and header that it travels with.
+NOT_OF_THE_REQUEST = {
+    clock_set_back: (errors.TimeNotAvailable, "was set back", 200, None),
+    key_at_fault: (errors.SystemFailure, "a fault on our side: try again", 200, None),
+    queue_full: (errors.QueueFull, "try again after Retry-After seconds", 503, "Retry-After"),
+    nobody_s_key: (errors.UnknownApplication, "belong to no application", 403, None),
+    no_credentials: (errors.NoCredentials, "send an APP_KEY", 401, "WWW-Authenticate"),
+    licence_used_up: (errors.LicenceExhausted, "has used all 1 stamps of its 1 licences", 429, "Retry-After"),
+}
+
+
 def family(root: type[Refusal] = Refusal) -> Iterator[type[Refusal]]:
     """Every class of ours below `root`."""
     for kind in root.__subclasses__():
@@ -139,8 +206,28 @@ def test_a_request_is_refused_for_the_right_reason(name: str) -> None:
     assert sentence in str(refused.value)
 
 
-def test_no_class_is_without_a_request_that_raises_it() -> None:
-    assert {kind for kind, _, _ in REFUSED.values()} == set(family()) - NOT_OF_THE_REQUEST
+@pytest.mark.parametrize("cause", NOT_OF_THE_REQUEST, ids=lambda cause: cause.__name__)
+async def test_a_good_request_is_refused_for_the_right_reason(cause: Callable[[], Awaitable[None]]) -> None:
+    kind, sentence, status, header = NOT_OF_THE_REQUEST[cause]
+    with structlog.testing.capture_logs(), pytest.raises(Refusal) as refused:
+        await cause()
+    assert type(refused.value) is kind
+    assert sentence in str(refused.value)
+    assert refusal_status(refused.value) == status
+    assert list(refusal_headers(refused.value)) == ([header] if header else [])
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_wrong_with_a_request_is_said_with_status_200(name: str) -> None:
+    refusal = REFUSED[name][0]("x")
+    assert (refusal_status(refusal), refusal_headers(refusal)) == (200, {})
+
+
+def test_no_class_is_without_something_that_raises_it() -> None:
+    of_requests = {kind for kind, _, _ in REFUSED.values()}
+    others = {kind for kind, *_ in NOT_OF_THE_REQUEST.values()}
+    assert not of_requests & others
+    assert of_requests | others == set(family())
 
 
 ASN1_NAMES = {

@@ -8,6 +8,7 @@ from itertools import islice
 
 import pytest
 
+from tests.conftest import SECOND_POLICY, Fleet
 from tests.protocol.mutations import GOOD, check_response, mutations
 from tests.support.http import REPLY_TYPE, Answer, Connection, GoneError, chunked, post_bytes
 from tests.support.server import Server
@@ -17,6 +18,19 @@ REQUESTS, HEADS = 100_000, 2_000
 PIPELINED = 48  # on each connection, in one write
 SIDES = ["lane"] * 6 + ["aiohttp"] * 2
 STATUSES = {200, 400, 403, 404, 405, 408, 411, 413, 415, 417}
+
+
+@pytest.fixture(scope="session")
+def server(fleet: Fleet) -> Server:
+    """A server of its own: licences that others share would be used up here."""
+    options = {("policy", "accepted"): [SECOND_POLICY], ("licence", "stamps_per_licence_hour"): REQUESTS}
+    return fleet.get("fuzzed", options=options)
+
+
+@pytest.fixture(scope="session")
+def authority(server: Server) -> Authority:
+    """Asks that server."""
+    return Authority(server)
 
 
 @pytest.fixture
@@ -46,6 +60,14 @@ def test_damaged_requests_are_answered_on_connections_that_stay(authority: Autho
                 granted += sum(stamped(connection.answer(), octets) for octets in share)
             asked += PIPELINED * len(connections)
     assert asked // 10 < granted < asked * 9 // 10
+    assert rows(authority) >= granted
+
+
+def rows(authority: Authority) -> int:
+    """How many rows the ledger of the one worker has, by the metrics."""
+    with authority.connect() as connection:
+        [line] = re.findall(rb"(?m)^tsa_ledger_seq\{.*\} (\S+)$", connection.get("/metrics").body)
+    return int(float(line))
 
 
 def stamped(answer: Answer, octets: bytes) -> bool:

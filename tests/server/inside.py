@@ -6,22 +6,34 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from tests.authority.units import ANYONE
 from tests.support.http import Answer, Connection
+from tsa.authority.applications import Applications
 from tsa.authority.intake import Intake
 from tsa.authority.issue import Authority
 from tsa.authority.meter import shared_meters
 from tsa.config import ServerTable
 from tsa.server.app import build_app
+from tsa.server.callers import Callers
 from tsa.server.connections import Connections
 from tsa.server.handed import Handed
 from tsa.server.lane import Lane, Service
 
 
+def everybody() -> Callers:
+    """Callers to whom everybody is the anonymous application."""
+    callers = Callers.__new__(Callers)
+    callers.applications = Applications([ANYONE], anonymous=True)
+    callers._proxies = []
+    return callers
+
+
 @asynccontextmanager
 async def serving(authority: Authority) -> AsyncIterator[tuple[Service, tuple[str, int]]]:
-    """Serve *authority*; its signing workers start with `intake.start()`."""
+    """Serve *authority* to anyone; its signing workers start with `intake.staff(1)`."""
     (meter,) = shared_meters(1)
-    service = Service(Intake(authority, meter), meter, Connections(ServerTable(), meter))
+    connections = Connections(ServerTable(), meter)
+    service = Service(Intake(authority, meter), everybody(), authority._books, meter, connections)
     runner = web.AppRunner(build_app(service, [meter]))
     await runner.setup()
     assert runner.server is not None

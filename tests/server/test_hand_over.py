@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.authority.units import books
+from tests.server.inside import everybody
 from tests.server.processes import wait_until
 from tests.support.http import Answer, chunked, post_bytes
 from tests.support.query import Query
 from tests.support.server import Server
 from tests.support.stamping import Authority
+from tsa.authority.applications import Application
 from tsa.authority.intake import Job
 from tsa.authority.meter import shared_meters
 from tsa.config import ServerTable
@@ -150,7 +153,7 @@ class Desk:
         self.taken: list[bytes] = []
         self.owed: deque[tuple[bytes, Job]] = deque()
 
-    def submit(self, octets: bytes, job: Job) -> None:
+    def submit(self, octets: bytes, job: Job, _application: Application) -> None:
         self.taken.append(octets)
         self.owed.append((octets, job))
 
@@ -165,7 +168,7 @@ def lane_on(desk: Desk) -> tuple[Lane, Transport, Successor]:
     """A lane, its connection, and what would take over from it."""
     (meter,) = shared_meters(1)
     intake: Any = desk
-    service = Service(intake, meter, Connections(ServerTable(), meter))
+    service = Service(intake, everybody(), books(), meter, Connections(ServerTable(), meter))
     successor = Successor()
     service.successor = lambda: successor
     lane = Lane(service)
@@ -182,9 +185,8 @@ def plain(body: bytes) -> bytes:
 OTHERS = [
     GET,
     post_bytes(b"", framing="Transfer-Encoding: chunked") + chunked(b"abc"),
-    post_bytes(b"abc", headers=("Authorization: Bearer key",)),
     post_bytes(b"abc", content_type="text/plain"),
-    post_bytes(b"abc", path="/tsa/key"),
+    post_bytes(b"abc", path="/tsa/%6bey"),
     b"no HTTP\r\n\r\n",
     post_bytes(b"abc", framing="Content-Length: 99999"),
     b"POST / HTTP/1.1\r\nX: " + b"x" * 17_000,

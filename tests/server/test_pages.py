@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from tests.authority.units import FakePool
+from tests.authority.units import ANYONE, FakePool
 from tests.authority.units import authority as authority_inside
 from tests.server.inside import get, serving
 from tests.support.http import Answer, Connection
@@ -58,7 +58,7 @@ async def test_not_ready_because_of_the_time(shift_ns: int, failure: str, word: 
     shift = [0]
     authority = authority_inside(now_ns=lambda: time.time_ns() + shift[0])
     async with serving(authority) as (service, address):
-        service.intake.start()
+        service.intake.staff(1)
         assert (await get(address, "/readyz")).status == 200
         shift[0] = shift_ns
         answer = await get(address, "/readyz")
@@ -86,7 +86,7 @@ async def test_not_ready_because_of_the_queue() -> None:
     authority = authority_inside(pool=FakePool(), signing={"queue": 3})
     async with serving(authority) as (service, address):
         for _ in range(3):
-            service.intake.submit(Query().encode(), Ignored())
+            service.intake.submit(Query().encode(), Ignored(), ANYONE)
         said = json.loads((await get(address, "/readyz")).body)
         assert said["reasons"] == ["The signing queue is full."]
         refusal(await _post(address), "systemFailure", 503)

@@ -86,8 +86,8 @@ def tsa(*arguments: str | Path, timeout: float = 120.0) -> "subprocess.Completed
 
 
 def init(directory: Path, key: str = "p256") -> None:
-    """`tsa init`: keys, certificates and tsa.toml in *directory*."""
-    done = tsa("init", "--dir", directory, "--key", key)
+    """`tsa init`: keys, certificates and tsa.toml in *directory*, and licences enough for a session of tests."""
+    done = tsa("init", "--dir", directory, "--key", key, "--licences", "1000")
     assert done.returncode == 0, f"tsa init ended with {done.returncode}:\n{done.stdout}{done.stderr}"
 
 

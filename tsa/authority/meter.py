@@ -16,11 +16,12 @@ LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 _FAILURES = list(PKIFailureInfo)
-_BATCHES, _STAMPS, _LATENCY_US, _QUEUE, _CONNECTIONS = range(5)
-_REFUSALS = 5
+_BATCHES, _STAMPS, _LATENCY_US, _QUEUE, _CONNECTIONS, _COMMIT_US, _LEDGER_SEQ, _FAULT = range(8)
+_REFUSALS = 8
 _LATENCIES = _REFUSALS + len(_FAILURES)
 _BATCH_SIZES = _LATENCIES + len(LATENCY_BOUNDS_S) + 1
-_WORDS = _BATCH_SIZES + len(BATCH_BOUNDS) + 1
+_COMMITS = _BATCH_SIZES + len(BATCH_BOUNDS) + 1
+_WORDS = _COMMITS + len(LATENCY_BOUNDS_S) + 1
 
 
 class Meter:
@@ -38,6 +39,12 @@ class Meter:
         words[_STAMPS] += len(latencies_s)
         words[_BATCH_SIZES + bisect_left(BATCH_BOUNDS, len(latencies_s))] += 1
         words[_BATCHES] += 1
+
+    def commit(self, seconds: float, seq: int) -> None:
+        """Count a ledger commit, and the number of the newest row."""
+        self._words[_COMMITS + bisect_left(LATENCY_BOUNDS_S, seconds)] += 1
+        self._words[_COMMIT_US] += int(seconds * 1e6)
+        self._words[_LEDGER_SEQ] = seq
 
     def refused(self, refusal: Refusal) -> None:
         """Count one refusal."""
@@ -77,7 +84,26 @@ class Meter:
     @property
     def batch_sizes(self) -> tuple[list[int], int]:
         """Batches by BATCH_BOUNDS (the last: above all bounds), and the stamps in them."""
-        return self._words[_BATCH_SIZES:_WORDS].tolist(), self.stamps
+        return self._words[_BATCH_SIZES:_COMMITS].tolist(), self.stamps
+
+    @property
+    def commits(self) -> tuple[list[int], float]:
+        """Ledger commits by LATENCY_BOUNDS_S (the last: above all bounds), and the sum in seconds."""
+        return self._words[_COMMITS:_WORDS].tolist(), self._words[_COMMIT_US] / 1e6
+
+    @property
+    def ledger_fault(self) -> bool:
+        """Whether the worker cannot record stamps now."""
+        return bool(self._words[_FAULT])
+
+    @ledger_fault.setter
+    def ledger_fault(self, at_fault: bool) -> None:
+        self._words[_FAULT] = at_fault
+
+    @property
+    def ledger_seq(self) -> int:
+        """The number of the newest row in the worker's ledger file."""
+        return int(self._words[_LEDGER_SEQ])
 
 
 def shared_meters(workers: int) -> list[Meter]:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from dataclasses import dataclass
 
 from signer.key import SigningFault
 from signer.pool import SigningPool
+from tsa.authority.applications import ANONYMOUS, Application
+from tsa.authority.capacity import most_signing_workers
 from tsa.authority.clock import SystemClock
-from tsa.authority.issue import Authority
+from tsa.authority.issue import Authority, Books
+from tsa.authority.ledger import Ledger
+from tsa.authority.licence import Counters
+from tsa.authority.meter import shared_meters
+from tsa.authority.segment import FOLDER
 from tsa.authority.serial import SerialNumbers
 from tsa.authority.tsu import UnusableTsu, load_tsu
 from tsa.config import Config
@@ -22,22 +27,22 @@ from tsa.verify.token import NotProved, check_token
 
 @dataclass(slots=True)
 class _Trial:
+    application: Application
     request: tsp.TimeStampReq
     policy: bytes
 
 
-async def open_authority(config: Config, clock: SystemClock, serials: SerialNumbers) -> Authority:
+async def open_authority(config: Config, books: Books) -> Authority:
     """The authority that `config` describes, after one token of its own was signed and verified.
 
-    `clock` and `serials` are the process's own and outlive every authority, so that neither ever goes back.
     Raises UnusableTsu.
     """
     tsu = await asyncio.to_thread(load_tsu, config)  # checking an RSA key takes a while, and at a reload others wait
     try:
-        pool = SigningPool(tsu.key, signing_threads(config))
+        pool = SigningPool(tsu.key, most_signing_workers(config))
     except SigningFault as fault:
         raise UnusableTsu(f"The key in {config.path(config.tsu.key)} cannot sign: {fault}") from fault
-    authority = Authority(config, tsu, pool, clock, serials)
+    authority = Authority(config, tsu, pool, books)
     try:
         await prove(authority)
     except UnusableTsu:
@@ -54,9 +59,7 @@ async def prove(authority: Authority) -> None:
     algorithm = HASHES[authority.config.policy.hashes[0]]
     digest = hashlib.new(algorithm.name, b"one token before the port opens").digest()
     octets = tsp.encode_request(tsp.TimeStampReq(tsp.message_imprint(algorithm, digest), algorithm, cert_req=True))
-    [answer] = await authority.issue([_Trial(*authority.admit(octets))])
-    if isinstance(answer, Refusal):
-        raise UnusableTsu(f"The first token was refused: {answer}")
+    answer = await stamp_unbilled(authority, octets)
     try:
         checked = check_token(answer, octets)
     except NotProved as fault:
@@ -65,11 +68,26 @@ async def prove(authority: Authority) -> None:
         raise UnusableTsu("The first token names another certificate than the one it was signed for.")
 
 
-def worker_count(config: Config) -> int:
-    """How many worker processes serve: as set, or one a core."""
-    return config.server.workers or len(os.sched_getaffinity(0))
+async def stamp_unbilled(authority: Authority, octets: bytes) -> bytes:
+    """A TimeStampResp for the TimeStampReq in `octets`, for our own use: neither debited nor in the ledger.
+
+    Raises UnusableTsu.
+    """
+    nobody = Application(0, ANONYMOUS, None, b"", (), None, disabled=False, licences=())
+    try:
+        gen_time, accuracy = authority.moment()
+        trial = _Trial(nobody, *authority.admit(octets, nobody))
+        _, [answer] = await authority.stamp([trial], gen_time, accuracy)
+    except (Refusal, SigningFault) as fault:
+        raise UnusableTsu(f"The first token was refused: {fault}") from fault
+    return answer
 
 
-def signing_threads(config: Config) -> int:
-    """How many signing threads a worker process has for a slow key: as set, or its share of the cores."""
-    return config.signing.threads or max(1, len(os.sched_getaffinity(0)) // worker_count(config))
+def trial_books(config: Config, place: int) -> Books:
+    """Books of a process that bills and records nothing; `place` goes into its serial numbers."""
+    return Books(
+        SystemClock(0),
+        SerialNumbers(bytes.fromhex(config.tsu.node), place),
+        Ledger(config.dir / FOLDER, place, config.ledger.roll_mib << 20, shared_meters(1)[0]),
+        Counters(config.licence.window_s),
+    )

@@ -20,9 +20,10 @@ class StampingPolicy:
         self._policy_names = ", ".join(dict.fromkeys(policies))
         self._hash_names = ", ".join(hashes)
 
-    def policy_for(self, request: TimeStampReq) -> bytes:
+    def policy_for(self, request: TimeStampReq, own: bytes = b"") -> bytes:
         """The policy, a DER OBJECT IDENTIFIER, that a token for `request` is issued under.
 
+        `own` is that of the application, which then takes the place of the default.
         Raises UnacceptedHash, UnacceptedPolicy or UnacceptedExtension.
         """
         if request.hash_algorithm.name not in self._hashes:
@@ -30,8 +31,8 @@ class StampingPolicy:
         if request.extensions:
             raise UnacceptedExtension(f"No extension is understood here: leave out {', '.join(request.extensions)}.")
         if not request.req_policy:
-            return self._default
-        if request.req_policy not in self._policies:
+            return own or self._default
+        if request.req_policy not in self._policies and request.req_policy != own:
             asked = der.dotted(request.req_policy[2:])
             raise UnacceptedPolicy(f"Policy {asked} is not offered here: ask for {self._policy_names}, or for none.")
         return request.req_policy

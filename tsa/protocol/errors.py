@@ -98,3 +98,17 @@ class UnknownApplication(Refusal):
     """The credentials name no application that may stamp here; unknown and disabled look alike."""
 
     fail_info = PKIFailureInfo.badRequest
+
+
+class NoCredentials(Refusal):
+    """Stamps are for registered applications, and the request names none."""
+
+    fail_info = PKIFailureInfo.badRequest
+
+
+class LicenceExhausted(SystemFailure):
+    """The application has used the capacity of its licences in this window; `retry_after_s` seconds are left of it."""
+
+    def __init__(self, sentence: str, *, retry_after_s: int) -> None:
+        super().__init__(sentence)
+        self.retry_after_s = retry_after_s

@@ -45,12 +45,15 @@ class Acceptor:
         self._handshake_s = handshake_s if tls else None
         self._loop.add_reader(self._listening, self._ready)
 
-    async def finish(self) -> None:
-        """Accept whoever is connected or about to be: the kernel lets nobody new in by now (refuse_new)."""
+    async def finish(self, until: float) -> None:
+        """Accept whoever is connected or about to be: the kernel lets nobody new in by now (refuse_new).
+
+        Not beyond `until`, by the event loop's clock.
+        """
         queue = select.poll()
         queue.register(self._listening, select.POLLIN)
         end = self._loop.time() + HANDSHAKE_S
-        while queue.poll(0) or self._beginning or self._loop.time() < end:
+        while self._loop.time() < until and (queue.poll(0) or self._beginning or self._loop.time() < end):
             await asyncio.sleep(0.001)
         if self._resumption is not None:
             self._resumption.cancel()

@@ -6,14 +6,19 @@ import secrets
 from email.utils import formatdate
 from http import HTTPStatus
 
-from tsa.protocol.errors import QueueFull, Refusal, UnknownApplication
+from tsa.protocol.errors import LicenceExhausted, NoCredentials, QueueFull, Refusal, UnknownApplication
 from tsa.protocol.tsp import encode_refusal
 
 QUERY_TYPE = "application/timestamp-query"
 REPLY_TYPE = "application/timestamp-reply"
 SERVER = "tsa"
 
-_STATUSES = {QueueFull: HTTPStatus.SERVICE_UNAVAILABLE, UnknownApplication: HTTPStatus.FORBIDDEN}
+_STATUSES = {
+    NoCredentials: HTTPStatus.UNAUTHORIZED,
+    UnknownApplication: HTTPStatus.FORBIDDEN,
+    LicenceExhausted: HTTPStatus.TOO_MANY_REQUESTS,
+    QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
+}
 
 
 def refusal_status(refusal: Refusal) -> HTTPStatus:
@@ -22,8 +27,15 @@ def refusal_status(refusal: Refusal) -> HTTPStatus:
 
 
 def refusal_headers(refusal: Refusal) -> dict[str, str]:
-    """Headers of its own. Retry-After is jittered, so that those refused together do not come back together."""
-    return {"Retry-After": str(1 + secrets.randbelow(5))} if isinstance(refusal, QueueFull) else {}
+    """Headers of its own. A full queue's Retry-After is jittered, so that those refused do not come back together."""
+    match refusal:
+        case QueueFull():
+            return {"Retry-After": str(1 + secrets.randbelow(5))}
+        case LicenceExhausted():
+            return {"Retry-After": str(refusal.retry_after_s)}
+        case NoCredentials():
+            return {"WWW-Authenticate": 'Basic realm="tsa"'}
+    return {}
 
 
 class Replies:

@@ -18,9 +18,10 @@ from jinja2 import Environment
 import tsa
 from tsa.authority.intake import Job
 from tsa.authority.meter import Meter
-from tsa.protocol.errors import Refusal, UnknownApplication
+from tsa.protocol.errors import Refusal
 from tsa.protocol.tsp import encode_refusal
 from tsa.server.answers import REPLY_TYPE, SERVER, refusal_headers, refusal_status
+from tsa.server.api import api_routes
 from tsa.server.handed import MALFORMED, Handed
 from tsa.server.heads import is_query_type
 from tsa.server.lane import Service
@@ -50,6 +51,7 @@ def build_app(service: Service, meters: list[Meter]) -> web.Application:
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/chain.pem", _chain)
     app.router.add_get("/ca.pem", _ca)
+    app.router.add_routes(api_routes(service))
     return app
 
 
@@ -92,14 +94,15 @@ async def _stamp(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     if fault := _head_fault(request, service.connections.limits.body_limit):
         return await _refuse_unread(request, fault) if fault.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else fault
+    application = None
     try:
-        _check_credentials(request)
+        application = service.callers.of(request)
         async with asyncio.timeout_at(cast(Handed, request.protocol).body_deadline()):
             body = await _body(request, service.connections.limits.body_limit)
         if body is None:
             return await _refuse_unread(request, _too_large(service.connections.limits.body_limit))
         job = _Awaited()
-        service.intake.submit(body, job)
+        service.intake.submit(body, job, application)
         answer = await job.answer
     except TimeoutError:
         return _closing(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.")
@@ -110,6 +113,8 @@ async def _stamp(request: web.Request) -> web.StreamResponse:
         answer = refusal
     if isinstance(answer, bytes):
         return web.Response(body=answer, content_type=REPLY_TYPE)
+    if application is not None:
+        service.refused(application, answer)
     return web.Response(
         body=encode_refusal(answer),
         status=refusal_status(answer),
@@ -145,12 +150,6 @@ def _closing(status: HTTPStatus, sentence: str) -> web.Response:
     response = _sentence(status, sentence)
     response.force_close()
     return response
-
-
-def _check_credentials(request: web.Request) -> None:
-    """There are no applications to name yet, so whoever names one is unknown."""
-    if "app_key" in request.match_info or "Authorization" in request.headers:
-        raise UnknownApplication("The credentials belong to no application that may stamp here: check the key.")
 
 
 async def _expect(request: web.Request) -> web.StreamResponse | None:
@@ -220,6 +219,10 @@ async def _readyz(request: web.Request) -> web.Response:
         service.intake.authority.moment()
     except Refusal as refusal:
         reasons.append(str(refusal))
+    if service.books.ledger.fault is not None:
+        reasons.append(service.books.ledger.fault)
+    elif any(meter.ledger_fault for meter in request.app[METERS]):
+        reasons.append("The ledger of another worker cannot be written.")
     if service.intake.full:
         reasons.append("The signing queue is full.")
     if service.connections.draining:
@@ -232,8 +235,7 @@ async def _readyz(request: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    tsu = request.app[SERVICE].intake.authority.tsu
-    body, content_type = render(request.app[METERS], tsu.usable_until_us)
+    body, content_type = render(request.app[SERVICE], request.app[METERS])
     return web.Response(body=body, headers={"Content-Type": content_type})
 
 

@@ -11,6 +11,7 @@ from aiohttp.web_protocol import _ErrInfo
 
 from tsa.server.answers import SERVER
 from tsa.server.connections import Connections, outlives_eof
+from tsa.server.heads import MAX_HEAD
 
 LINGER_S = 2.0  # for the rest of a body whose request is answered already
 MAX_SPLITS = 64
@@ -29,6 +30,9 @@ class Handed(web.RequestHandler):
             loop=asyncio.get_running_loop(),
             keepalive_timeout=connections.limits.keepalive_s,
             lingering_time=LINGER_S,
+            auto_decompress=False,  # or what the lane refuses would be granted here
+            max_line_size=MAX_HEAD,
+            max_field_size=MAX_HEAD,
             access_log=None,
         )
         self._connections = connections

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 from typing import NamedTuple
 
 import httptools
 
 from tsa.server.answers import QUERY_TYPE
 
-PATHS = ("/", "/tsa")
+MAX_HEAD = 16_384
 
-_HANDED_ON = {b"transfer-encoding", b"expect", b"upgrade", b"authorization"}
+_PATH = re.compile(r"/|/tsa(/(?P<key>[A-Za-z0-9_-]+))?")
+
+_HANDED_ON = {b"transfer-encoding", b"expect", b"upgrade"}
 
 
 class PlainHead(NamedTuple):
-    """What is left to know of a plain POST: the octets of its body, and whether the connection ends after it."""
+    """What is left to know of a plain POST.
+
+    The octets of its body, whether the connection ends after it, and whom it says it comes from: an APP_KEY, and the
+    value of X-Forwarded-For.
+    """
 
     length: int
     close: bool
+    key: str | None
+    forwarded_for: str | None
 
 
 class _Parsed:
@@ -55,17 +66,39 @@ def plain_head(octets: bytes, body_limit: int) -> PlainHead | None:
             return None
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
-    headers = dict(parsed.headers)
-    length = headers.get(b"content-length", b"")
+    headers = {name: value.decode("latin-1") for name, value in parsed.headers}
     if len(headers) != len(parsed.headers) or not headers.keys().isdisjoint(_HANDED_ON):
         return None
-    if parsed.url.decode("latin-1") not in PATHS or not is_query_type(
-        headers.get(b"content-type", b"").decode("latin-1")
-    ):
+    path, length = _PATH.fullmatch(parsed.url.decode("latin-1")), headers.get(b"content-length", "")
+    if path is None or not is_query_type(headers.get(b"content-type", "")):
         return None
     if not length.isdigit() or not 0 < int(length) <= body_limit:
         return None
-    return PlainHead(int(length), close=not parser.should_keep_alive())
+    return PlainHead(
+        int(length),
+        close=not parser.should_keep_alive(),
+        key=key_of(path["key"], headers.get(b"authorization")),
+        forwarded_for=headers.get(b"x-forwarded-for"),
+    )
+
+
+def key_of(in_path: str | None, authorization: str | None) -> str | None:
+    """The APP_KEY that a request shows: in its path, as Bearer token or as Basic password; None where it shows none.
+
+    Credentials that cannot be read are an APP_KEY that nobody has.
+    """
+    if in_path is not None or authorization is None:
+        return in_path
+    scheme, _, credentials = authorization.partition(" ")
+    credentials = credentials.strip()
+    if not credentials.isascii() or scheme.lower() not in ("bearer", "basic"):
+        return ""
+    if scheme.lower() == "bearer":
+        return credentials
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
 
 
 def is_query_type(content_type: str) -> bool:

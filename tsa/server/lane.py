@@ -8,6 +8,7 @@ a body is cut out by its length. What the lane has not understood it has not con
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
@@ -15,14 +16,16 @@ from typing import cast
 
 import structlog
 
+from tsa.authority.applications import Application, Applications
 from tsa.authority.intake import Intake, Job
+from tsa.authority.issue import Books
 from tsa.authority.meter import Meter
-from tsa.protocol.errors import Refusal
+from tsa.protocol.errors import LicenceExhausted, NoCredentials, Refusal
 from tsa.server.answers import Replies, refusal_status
+from tsa.server.callers import Callers
 from tsa.server.connections import Connections, outlives_eof
-from tsa.server.heads import PlainHead, plain_head
+from tsa.server.heads import MAX_HEAD, PlainHead, plain_head
 
-MAX_HEAD = 16_384
 MAX_HEADS_KEPT = 8
 MAX_PIPELINED = 64
 
@@ -32,13 +35,20 @@ log = structlog.get_logger()
 class Service:
     """What the connections of one process share."""
 
-    def __init__(self, intake: Intake, meter: Meter, connections: Connections) -> None:
+    def __init__(self, intake: Intake, callers: Callers, books: Books, meter: Meter, connections: Connections) -> None:
         self.intake = intake
+        self.callers = callers
+        self.books = books
         self.meter = meter
         self.connections = connections
         self.replies = Replies()
         self.log_requests = False
         self.successor: Callable[[], asyncio.Protocol]
+
+    def refused(self, application: Application, refusal: Refusal) -> None:
+        """Count a refusal to an application; those for want of capacity were counted when it was sought."""
+        if not isinstance(refusal, LicenceExhausted):
+            self.books.counters.refused(application.id, time.time_ns() // 1_000)
 
 
 class Stamp(Job):
@@ -53,6 +63,8 @@ class Stamp(Job):
 
     def deliver(self, answer: bytes | Refusal) -> None:
         self.answer = answer
+        if isinstance(answer, Refusal):
+            self._lane._service.refused(self.application, answer)
         self._lane.flush()
 
 
@@ -64,6 +76,7 @@ class Lane(asyncio.Protocol):
         "_closing",
         "_handed",
         "_heads",
+        "_known",
         "_pending",
         "_served",
         "_service",
@@ -77,6 +90,7 @@ class Lane(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = b""  # of a request that is not complete yet, or that must wait for its turn
         self._heads: dict[bytes, PlainHead] = {}
+        self._known: tuple[PlainHead, Applications, Application] | None = None
         self._pending: deque[Stamp] = deque()  # asked and not answered, in order
         self._handed = False  # what is in the buffer goes to aiohttp once nothing is pending
         self._closing = False
@@ -133,7 +147,7 @@ class Lane(asyncio.Protocol):
             self.flush()
 
     def _learn(self, octets: bytes) -> PlainHead | None:
-        head = plain_head(octets, self._service.connections.limits.body_limit)
+        head = plain_head(octets, self._service.connections.limits.body_limit) if len(octets) <= MAX_HEAD else None
         if head is not None:
             if len(self._heads) == MAX_HEADS_KEPT:
                 self._heads.clear()
@@ -144,11 +158,25 @@ class Lane(asyncio.Protocol):
         stamp = Stamp(self, head.close)
         self._pending.append(stamp)
         self._closing = head.close
+        application = None
         try:
-            self._service.intake.submit(body, stamp)
+            application = self._caller(head)
+            self._service.intake.submit(body, stamp, application)
         except Refusal as refusal:
             self._service.meter.refused(refusal)
+            if application is not None:
+                self._service.refused(application, refusal)
             stamp.answer = refusal
+
+    def _caller(self, head: PlainHead) -> Application:
+        """The application behind a head; found again without asking while neither head nor applications change."""
+        callers = self._service.callers
+        if self._known is None or self._known[0] is not head or self._known[1] is not callers.applications:
+            if self._transport is None:
+                raise NoCredentials("The connection has ended.")
+            found = callers.find(head.key, head.forwarded_for, self._transport)
+            self._known = (head, callers.applications, found)
+        return self._known[2]
 
     def flush(self) -> None:
         """Write the answers that are next in order; when none is awaited any more, do what waited for that."""

@@ -37,9 +37,10 @@ def listen(address: str) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(target)
         listening.listen(BACKLOG)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
         raise ListenFault(
-            f"Cannot listen on {address}: {error.strerror}. Choose another with --listen HOST:PORT or [server] listen."
+            f"Cannot listen on {address}: {why}. Choose another with --listen HOST:PORT or [server] listen."
         ) from error
     listening.setblocking(False)
     return listening

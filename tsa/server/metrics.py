@@ -1,4 +1,7 @@
-"""The counts of all worker processes for Prometheus. No label has a value that a client chose (DESIGN 5.12)."""
+"""The counts of all worker processes for Prometheus. No label has a value that a client chose (DESIGN 5.12).
+
+Names of applications are the operator's, so there are as many as it wants there to be.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,30 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from tsa.authority.applications import Application
+from tsa.authority.licence import Counters
 from tsa.authority.meter import BATCH_BOUNDS, LATENCY_BOUNDS_S, Meter
 from tsa.protocol.errors import PKIFailureInfo
+from tsa.server.lane import Service
 
 
-def render(meters: Sequence[Meter], usable_until_us: int) -> tuple[bytes, str]:
-    """The metrics page and its Content-Type; the certificate may sign until `usable_until_us` since the epoch."""
+def render(service: Service, meters: Sequence[Meter]) -> tuple[bytes, str]:
+    """The metrics page and its Content-Type, by one of the processes whose `meters` they are.
+
+    To be called in its event loop, as all that takes the counters' lock.
+    """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Counts(meters, usable_until_us))
+    registry.register(_Counts(meters))
+    registry.register(_Applications(service.callers.applications.everyone, service.books.counters))
+    registry.register(_Process(service))
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 class _Counts(Collector):
-    def __init__(self, meters: Sequence[Meter], usable_until_us: int) -> None:
+    """What the meters of all processes add up to."""
+
+    def __init__(self, meters: Sequence[Meter]) -> None:
         self._meters = meters
-        self._usable_until_us = usable_until_us
 
     def collect(self) -> Iterator[Metric]:
         meters = self._meters
@@ -49,7 +61,56 @@ class _Counts(Collector):
         yield GaugeMetricFamily(
             "tsa_connections", "Connections that are open.", sum(meter.connections for meter in meters)
         )
-        days = (self._usable_until_us / 1e6 - time.time()) / 86_400
+        yield _histogram(
+            "tsa_commit_latency_seconds",
+            "What a ledger commit takes.",
+            LATENCY_BOUNDS_S,
+            (meter.commits for meter in meters),
+        )
+        heads = GaugeMetricFamily("tsa_ledger_seq", "The newest row of a worker's ledger file.", labels=["worker"])
+        for number, meter in enumerate(meters):
+            heads.add_metric([str(number)], meter.ledger_seq)
+        yield heads
+
+
+class _Applications(Collector):
+    """Each application's licences, and what it has used of them in the running window."""
+
+    def __init__(self, everyone: Sequence[Application], counters: Counters) -> None:
+        self._everyone = everyone
+        self._counters = counters
+
+    def collect(self) -> Iterator[Metric]:
+        label = ["application"]
+        licences = GaugeMetricFamily("tsa_licences", "Licences that are valid now.", labels=label)
+        stamps = GaugeMetricFamily("tsa_application_stamps", "Stamps in the running window.", labels=label)
+        refusals = GaugeMetricFamily("tsa_application_refusals", "Refusals in the running window.", labels=label)
+        used = GaugeMetricFamily(
+            "tsa_licence_used_ratio", "Part of the running window's capacity that is used.", labels=label
+        )
+        microseconds = time.time_ns() // 1_000
+        window, second = self._counters.window(microseconds), microseconds // 1_000_000
+        for application in self._everyone:
+            name, capacity = [application.name], application.capacity(second)
+            stamped, refused = self._counters.used(application.id, window)
+            licences.add_metric(name, application.licence_count(second))
+            stamps.add_metric(name, stamped)
+            refusals.add_metric(name, refused)
+            if capacity:
+                used.add_metric(name, stamped / capacity)
+        yield from (licences, stamps, refusals, used)
+
+
+class _Process(Collector):
+    """What the process that answers knows of itself."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        writable = self._service.books.ledger.fault is None
+        yield GaugeMetricFamily("tsa_ledger_up", "Whether the worker that answers can record stamps.", int(writable))
+        days = (self._service.intake.authority.tsu.usable_until_us / 1e6 - time.time()) / 86_400
         yield GaugeMetricFamily("tsa_certificate_days_left", "Days in which the certificate may still sign.", days)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,15 +14,22 @@ import structlog
 import uvloop
 from aiohttp import web
 
+from tsa.authority.capacity import measure
 from tsa.authority.clock import SystemClock
+from tsa.authority.control import ControlFault
 from tsa.authority.intake import Intake
+from tsa.authority.issue import Books
+from tsa.authority.ledger import Ledger
+from tsa.authority.licence import Counters
 from tsa.authority.meter import Meter
 from tsa.authority.opening import open_authority
+from tsa.authority.segment import FOLDER, LedgerFault
 from tsa.authority.serial import SerialNumbers
 from tsa.authority.tsu import UnusableTsu
 from tsa.config import Config, ConfigFault
 from tsa.server.acceptor import Acceptor
 from tsa.server.app import build_app
+from tsa.server.callers import Callers
 from tsa.server.connections import TICK_S, Connections
 from tsa.server.handed import Handed
 from tsa.server.lane import Lane, Service
@@ -29,18 +38,20 @@ from tsa.server.tls import TlsFault, renew, server_context
 
 # A worker whose supervisor died has nobody to serve for: it ends the requests under way and goes.
 ORPHAN_DRAIN_S = 0.1
+ORPHAN_END_S = 5.0  # whoever has not sent all of a request by then
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a worker inherits: the socket, a pipe that reads end-of-file when the supervisor is gone, the meters."""
+    """What a worker inherits: the socket, a pipe that reads end-of-file when the supervisor is gone, counters."""
 
     number: int
     listening: socket.socket
     lifeline: int
     meters: list[Meter]
+    counters: Counters
 
 
 def run(config: Config, read_config: Callable[[], Config], place: Place) -> None:
@@ -57,18 +68,25 @@ class _Worker:
         self._read_config = read_config
         self._place = place
         self._meter = place.meters[place.number]
-        self._clock = SystemClock(0)
-        self._serials = SerialNumbers(bytes.fromhex(self._config.tsu.node), place.number)
+        self._books = Books(
+            SystemClock(0),
+            SerialNumbers(bytes.fromhex(config.tsu.node), place.number),
+            Ledger(config.dir / FOLDER, place.number, config.ledger.roll_mib << 20, self._meter),
+            place.counters,
+        )
         self._patience_s: asyncio.Future[float]
         self._turn = asyncio.Lock()
+        self._said: object = None  # the licences and the key that were last held against each other
 
     async def serve(self) -> None:
         config, loop = self._config, asyncio.get_running_loop()
         self._patience_s = loop.create_future()
-        authority = await open_authority(config, self._clock, self._serials)
-        self._service = Service(Intake(authority, self._meter), self._meter, Connections(config.server, self._meter))
+        authority = await open_authority(config, self._books)
+        self._open_ledger()
+        connections = Connections(config.server, self._meter)
+        self._service = Service(Intake(authority, self._meter), Callers(config), self._books, self._meter, connections)
         self._service.log_requests = config.log.requests
-        self._service.intake.start()
+        self._staff()
         runner = web.AppRunner(build_app(self._service, self._place.meters))
         await runner.setup()
         self._service.successor = lambda: Handed(runner.server, self._service.connections)
@@ -81,10 +99,11 @@ class _Worker:
         patience_s = await self._patience_s
         until = loop.time() + patience_s
         self._service.connections.draining = True
-        await acceptor.finish()
+        await acceptor.finish(max(until, loop.time() + 1.0))
         await self._service.connections.drain(until)
         ticking.cancel()
         self._service.intake.authority.pool.close()
+        await self._books.ledger.close()
         log.info("worker ends", worker=self._place.number)
 
     def _listen_to_signals(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -97,6 +116,7 @@ class _Worker:
     def _orphaned(self) -> None:
         asyncio.get_running_loop().remove_reader(self._place.lifeline)
         refuse_new(self._place.listening)
+        asyncio.get_running_loop().call_later(ORPHAN_END_S, os._exit, 1)
         self._stop(ORPHAN_DRAIN_S)
 
     def _stop(self, patience_s: float) -> None:
@@ -104,13 +124,40 @@ class _Worker:
             self._patience_s.set_result(patience_s)
 
     async def _tick(self) -> None:
-        """Four times a second: deadlines, the Date header, the gauges."""
+        """Four times a second: deadlines, the Date header, the gauges, changed applications, a ledger at fault."""
         service = self._service
         while True:
             service.connections.tick()
             service.replies.tick()
             self._meter.queue = service.intake.waiting
+            try:
+                if service.callers.refresh():
+                    self._staff()
+                if self._books.ledger.fault is not None:
+                    self._books.ledger.retry(time.time_ns() // 1_000)
+            except Exception:  # the next tick tries again; without ticks there would be no deadlines
+                log.exception("tick failed", worker=self._place.number)
+            self._meter.ledger_fault = self._books.ledger.fault is not None
             await asyncio.sleep(TICK_S)
+
+    def _open_ledger(self) -> None:
+        """A ledger that cannot be opened now is tried again with each tick; until then requests are refused."""
+        try:
+            self._books.ledger.open(time.time_ns() // 1_000)
+        except LedgerFault as fault:
+            log.error("ledger not opened", worker=self._place.number, reason=str(fault))
+            self._books.ledger.fault = str(fault)
+
+    def _staff(self) -> None:
+        """Have as many signing workers as the licences ask for, and say how what is sold fits what can be signed."""
+        pool, processes = self._service.intake.authority.pool, len(self._place.meters)
+        capacity = measure(self._config, self._service.callers.applications.everyone, pool.cost_us)
+        mine = -(-capacity.signing_workers // processes)
+        # In the loop a signing worker is a turn in the round robin, and one at a time fills the largest batches.
+        self._service.intake.staff(1 if pool.in_loop else mine)
+        if self._place.number == 0 and (capacity.licences, pool) != self._said:
+            self._said = (capacity.licences, pool)
+            log.info("capacity", fits=capacity.headroom >= 1, line=str(capacity))
 
     def _reload_soon(self) -> None:
         self._reloading = asyncio.create_task(self._reload_in_turn())
@@ -124,8 +171,9 @@ class _Worker:
         try:
             config = self._read_config()
             server_context(config)
-            authority = await open_authority(config, self._clock, self._serials)
-        except (ConfigFault, UnusableTsu, TlsFault) as fault:
+            authority = await open_authority(config, self._books)
+            self._service.callers.use(config)
+        except (ConfigFault, UnusableTsu, TlsFault, ControlFault) as fault:
             log.error("reload refused, the old settings stay", worker=self._place.number, reason=str(fault))
             return
         intake, old = self._service.intake, self._service.intake.authority
@@ -135,6 +183,6 @@ class _Worker:
         self._service.connections.limits = config.server
         self._service.log_requests = config.log.requests
         intake.use(authority)
-        intake.start()
+        self._staff()
         old.pool.close()
         log.info("worker reloaded", worker=self._place.number)

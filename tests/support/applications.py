@@ -1,0 +1,70 @@
+"""Applications of a server under test, made and changed in its control.db as the commands do it."""
+
+import base64
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+from tsa.authority import applications
+from tsa.authority.control import Control
+
+_T = TypeVar("_T")
+_HOUR = 3600
+
+
+def add(state: Path, name: str, licences: int = 1, **parts: object) -> str:
+    """Register an application with licences from now on and without end; its APP_KEY."""
+    key = applications.new_key()
+
+    def register(control: Control) -> None:
+        applications.add(control, name, key=key, licences=licences, **parts)  # type: ignore[arg-type]
+
+    change(state, register)
+    return key
+
+
+def change(state: Path, what: Callable[[Control], _T]) -> _T:
+    """Do something to the control.db of a state folder."""
+    with closing(Control(state)) as control:
+        return what(control)
+
+
+def disable(state: Path, name: str) -> None:
+    """Disable an application."""
+    change(state, lambda control: applications.disable(control, name))
+
+
+def rekey(state: Path, name: str) -> str:
+    """Give an application a new APP_KEY."""
+    return change(state, lambda control: applications.rekey(control, name))
+
+
+def grant_more(state: Path, name: str, licences: int) -> None:
+    """Give an application further licences."""
+
+    def grant(control: Control) -> None:
+        with control.change() as connection:
+            connection.execute(
+                "INSERT INTO licence (application, count, valid_from) SELECT id, ?, 0 FROM application WHERE name = ?",
+                (licences, name),
+            )
+
+    change(state, grant)
+
+
+def stay_within_an_hour(seconds: float) -> None:
+    """Wait, in the last `seconds` of a clock hour, for the next: then a test ends in the window it begins in."""
+    if (left := _HOUR - time.time() % _HOUR) < seconds:
+        time.sleep(left)
+
+
+def bearer(key: str) -> str:
+    """The header that shows an APP_KEY as Bearer token."""
+    return f"Authorization: Bearer {key}"
+
+
+def basic(key: str, user: str = "anybody") -> str:
+    """The header that shows an APP_KEY as Basic password."""
+    return f"Authorization: Basic {base64.b64encode(f'{user}:{key}'.encode()).decode()}"

@@ -1,0 +1,146 @@
+"""control.db: who may stamp, how much, and what happened; shared by the server's processes and the commands.
+
+Small and changed seldom, so every change is one transaction with the event that tells of it (CSBR 5.4.1).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+FILE_NAME = "control.db"
+SCHEMA_VERSION = 1
+BUSY_S = 10.0
+
+_SCHEMA = """
+CREATE TABLE application (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    key_hash BLOB UNIQUE,                 -- SHA-256 of the APP_KEY; NULL for the anonymous application
+    policy TEXT,                          -- dotted OID of its own, or NULL
+    networks TEXT NOT NULL DEFAULT '[]',  -- JSON list of CIDR; empty: any
+    certificate_subject TEXT UNIQUE,      -- RFC 4514, or NULL
+    disabled INTEGER NOT NULL DEFAULT 0,
+    created INTEGER NOT NULL              -- seconds since the epoch, as all times here
+) STRICT;
+CREATE TABLE licence (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    application INTEGER NOT NULL REFERENCES application,
+    count INTEGER NOT NULL,
+    stamps_per_hour INTEGER,              -- a licence; NULL: [licence] stamps_per_licence_hour
+    valid_from INTEGER NOT NULL,
+    valid_until INTEGER,                  -- NULL: without end
+    document TEXT UNIQUE                  -- the signed licence file; NULL: a development licence
+) STRICT;
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    what TEXT NOT NULL,
+    detail TEXT NOT NULL                  -- JSON
+) STRICT;
+CREATE TABLE usage (
+    start INTEGER NOT NULL,               -- the first second of the window
+    application INTEGER NOT NULL REFERENCES application,
+    capacity INTEGER NOT NULL,
+    stamps INTEGER NOT NULL,
+    refusals INTEGER NOT NULL,
+    PRIMARY KEY (start, application)
+) STRICT;
+CREATE TABLE head (
+    segment TEXT PRIMARY KEY,             -- ledger file, relative to the ledger's folder
+    seq INTEGER NOT NULL,                 -- its newest row when last looked at
+    link BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    pruned INTEGER                        -- when the file was removed on purpose
+) STRICT;
+CREATE TABLE witness (
+    at INTEGER PRIMARY KEY,
+    by TEXT NOT NULL,                     -- its URL, or 'self': which proves nothing against the key holder
+    heads TEXT NOT NULL,                  -- JSON, the octets that were stamped
+    request BLOB NOT NULL,                -- the TimeStampReq
+    response BLOB NOT NULL                -- the TimeStampResp
+) STRICT;
+"""
+
+
+class ControlFault(Exception):
+    """control.db cannot be used, or a change to it makes no sense; the text says why."""
+
+
+class Control:
+    """An open control.db; belongs to one thread."""
+
+    def __init__(self, state: Path) -> None:
+        """Open the one in the folder `state`, or make it. Raises ControlFault."""
+        self.path = state / FILE_NAME
+        try:
+            self.path.touch(mode=0o600)
+            self.connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
+            self.connection.execute("PRAGMA journal_mode = WAL")
+            self.connection.execute("PRAGMA synchronous = FULL")
+            self.connection.execute("PRAGMA foreign_keys = ON")
+            with self.change():
+                self._migrate()
+        except (sqlite3.Error, OSError) as error:
+            raise ControlFault(f"{self.path} cannot be used: {error}.") from error
+
+    def _migrate(self) -> None:
+        [version] = self.connection.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise ControlFault(
+                f"{self.path} has schema {version}, this program knows {SCHEMA_VERSION}: use the newer program."
+            )
+        if version == 0:
+            for statement in _SCHEMA.split(";\n"):
+                self.connection.execute(statement)
+            self.connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all that is done inside happens, or nothing. Raises ControlFault."""
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+            except BaseException:
+                self.connection.execute("ROLLBACK")
+                raise
+            self.connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise ControlFault(f"{self.path} cannot be changed: {error}.") from error
+
+    def log_event(self, what: str, **detail: Any) -> None:
+        """Write down that something happened, by whom; inside change(). Details must hold no secret."""
+        self.connection.execute(
+            "INSERT INTO event (at, who, what, detail) VALUES (?, ?, ?, ?)",
+            (int(time.time()), _who(), what, json.dumps(detail, sort_keys=True)),
+        )
+
+    def revision(self) -> int:
+        """A number that changes when another process has changed something. Raises ControlFault."""
+        try:
+            [version] = self.connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error as error:
+            raise ControlFault(f"{self.path} cannot be read: {error}.") from error
+        return int(version)
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def _who() -> str:
+    """The account that this process runs as, and whom sudo says it was before."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    before = os.environ.get("SUDO_USER")
+    return f"{name} (sudo by {before})" if before else name

@@ -1,0 +1,120 @@
+"""`tsa licence`: capacity as a contract, issued elsewhere and installed here."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from signer.key import KeyFault
+from signer.software import generate, load, store
+from tsa.authority import contract, holdings
+from tsa.authority.applications import read
+from tsa.authority.contract import MAX_LICENCES, MAX_OCTETS, ContractFault
+from tsa.authority.tsu import PASSPHRASE_VARIABLE, read_passphrase
+from tsa.commands import AsJson, StateDir, note, opened, second, show
+from tsa.config import LicenceTable
+
+STAMPS_PER_HOUR = LicenceTable().stamps_per_licence_hour
+
+app = typer.Typer(help="Licences: capacity as a file that its issuer signed.", no_args_is_help=True)
+
+PassphraseFile = Annotated[
+    Path | None, typer.Option(help=f"The issuer key's passphrase; or the variable {PASSPHRASE_VARIABLE}.")
+]
+
+
+@app.command("key")
+def make_key(
+    out: Annotated[Path, typer.Option(help="File for the private key, which stays with the issuer.")],
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Make an issuer's key and print its public key, which tsa.toml pins."""
+    private_key = _ed25519(out, generate("ed25519"))
+    store(out, private_key, read_passphrase(passphrase_file))
+    note(f"{out} is the issuer's: keep it away from the servers. In their tsa.toml, under [licence], issuer_key is:")
+    print(contract.public_key_text(private_key.public_key()))
+
+
+@app.command()
+def issue(
+    key: Annotated[Path, typer.Option(help="The issuer's private key.")],
+    customer: Annotated[str, typer.Option(help="Who buys.")],
+    count: Annotated[int, typer.Option(min=1, max=MAX_LICENCES, help="Licences.")],
+    valid_from: Annotated[datetime, typer.Option(help="UTC: the moment from which they are valid.")],
+    valid_until: Annotated[datetime, typer.Option(help="UTC: the moment from which they are valid no more.")],
+    out: Annotated[Path, typer.Option(help="The licence file.")],
+    stamps_per_hour: Annotated[int, typer.Option(min=1, help="Stamps an hour that each is worth.")] = STAMPS_PER_HOUR,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Sign a licence file."""
+    private_key = _ed25519(key, load(key, read_passphrase(passphrase_file)).private_key)
+    text = contract.issue(
+        private_key,
+        {
+            "id": str(uuid4()),
+            "customer": customer,
+            "count": count,
+            "stamps_per_licence_hour": stamps_per_hour,
+            "valid_from": contract.utc(second(valid_from)),
+            "valid_until": contract.utc(second(valid_until)),
+        },
+    )
+    with out.open("x", encoding="utf-8") as file:
+        file.write(text)
+    note(f"{out} is signed. It is installed with: tsa licence install {out} --dir DIR")
+
+
+def _ed25519(file: Path, private_key: object) -> Ed25519PrivateKey:
+    if not isinstance(private_key, Ed25519PrivateKey):
+        raise KeyFault(f"{file} is no Ed25519 key, which licences are signed with: make one with `tsa licence key`.")
+    return private_key
+
+
+@app.command()
+def install(
+    file: Annotated[Path, typer.Argument(help="The licence file.")],
+    state: StateDir,
+    application: Annotated[
+        str | None, typer.Option("--app", help="Application that gets the licences, if it has not the customer's name.")
+    ] = None,
+) -> None:
+    """Give the licences of a file, signed by the pinned issuer, to an application."""
+    with file.open("rb") as content:
+        text = content.read(MAX_OCTETS + 1)
+    with opened(state) as (settings, control):
+        try:
+            licence = holdings.install(control, text, settings.licence.issuer_key, application)
+        except ContractFault as fault:
+            raise ContractFault(f"{file}: {fault}") from fault
+    note(
+        f"{application or licence.customer} has {licence.count} licences more,"
+        f" valid from {licence.valid_from} until {licence.valid_until}, now {licence.licence.state(int(time.time()))}."
+    )
+
+
+@app.command("show")
+def show_all(state: StateDir, as_json: AsJson = False) -> None:
+    """Show every licence, and whether it counts now."""
+    with opened(state) as (settings, control):
+        table, now = settings.licence, int(time.time())
+        names = {each.id: each.name for each in read(control, table.stamps_per_licence_hour, table.issuer_key)}
+        rows = [
+            {
+                "application": names[each.application],
+                "kind": each.kind,
+                "id": each.id,
+                "licences": each.licence.count,
+                "stamps_per_hour": each.licence.count * each.licence.stamps,
+                "valid_from": contract.utc(each.licence.valid_from) if each.licence.valid_from else None,
+                "valid_until": None if each.licence.valid_until is None else contract.utc(each.licence.valid_until),
+                "state": each.state(now),
+            }
+            for each in holdings.held(control, table.stamps_per_licence_hour, table.issuer_key)
+        ]
+    show(rows, as_json=as_json)
