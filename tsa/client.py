@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import aiohttp
@@ -102,9 +103,7 @@ def _keep(target: Path, response: bytes) -> Path | None:
     draft.write_bytes(response)
     moved = None
     if target.exists():
-        number = 1
-        while (moved := target.with_name(f"{target.name}.{number}")).exists():
-            number += 1
-        target.rename(moved)
+        names = (target.with_name(f"{target.name}.{number}") for number in count(1))
+        moved = target.rename(next(name for name in names if not name.exists()))
     draft.rename(target)
     return moved

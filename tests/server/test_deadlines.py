@@ -8,6 +8,7 @@ import contextlib
 import select
 import socket
 import struct
+import time
 from collections.abc import Callable
 
 import pytest
@@ -60,6 +61,21 @@ def test_head_of_a_handed_request_behind_another(hurried: Authority) -> None:
         connection.send(post_bytes(query.encode()) + GET[:10])
         hurried.judge(connection.answer(), query)
         connection.assert_closed()
+
+
+def test_head_of_a_request_behind_another_in_one_packet(fleet: Fleet) -> None:
+    """It has the deadline of a head, not that of an idle connection, which is far longer here; on either side."""
+    server = Authority(fleet.get("half-second-heads", options={("server", "deadline_s"): 0.5}))
+    stamp = post_bytes(Query().encode())
+    for whole in (GET, stamp):
+        with server.connect("aiohttp") as connection:
+            connection.send(whole + GET[:10])
+            assert connection.answer().status == 200
+            connection.assert_closed()
+        with server.connect("aiohttp") as connection:
+            assert connection.ask(whole).status == 200
+            time.sleep(1.5)  # idle for three deadlines
+            assert connection.ask(whole).status == 200
 
 
 @pytest.mark.parametrize("requests", [post_bytes(Query().encode()), INDEX], ids=["stamps", "pages"])
@@ -245,7 +261,7 @@ async def acceptor() -> tuple[Acceptor, tuple[str, int]]:
 async def test_a_handshake_that_began_before_is_accepted(acceptor: tuple[Acceptor, tuple[str, int]]) -> None:
     """While finish() looks for the last, a handshake whose first packet came in time may still be completed."""
     accepting, address = acceptor
-    finishing = asyncio.create_task(accepting.finish())
+    finishing = asyncio.create_task(accepting.finish(asyncio.get_running_loop().time() + 20))
     await asyncio.sleep(0)
     reader, writer = await asyncio.open_connection(*address)  # some turns of the loop: finish() finds the queue empty
     assert await reader.read() == b"welcome"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from importlib.resources import files
 from typing import cast
@@ -28,7 +28,7 @@ from tsa.server.lane import Service
 from tsa.server.metrics import render
 
 SERVICE = web.AppKey("service", Service)
-METERS = web.AppKey("meters", list[Meter])
+METERS = web.AppKey[Sequence[Meter]]("meters")
 
 DISCARD_S = 2.0
 DISCARD_OCTETS = 16 << 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -33,11 +34,12 @@ class Handed(web.RequestHandler):
             auto_decompress=False,  # or what the lane refuses would be granted here
             max_line_size=MAX_HEAD,
             max_field_size=MAX_HEAD,
-            access_log=None,
+            access_log=None,  # type: ignore[arg-type]  # None is how it is switched off
         )
         self._connections = connections
         self._link: asyncio.Transport
         self._answered = 0
+        self._body_left = 0.0  # octets to come of the last request's body; below 0, of a next head octets have come
         self._ended = False  # the client has sent all it will
         self._since: float | None = None  # when the first octets came of a request that is not answered
         self._stalled_since: float | None = None  # when the client stopped reading its answers
@@ -57,11 +59,24 @@ class Handed(web.RequestHandler):
         # aiohttp forgets the good requests that stand before a malformed one in what it is given at once.
         *heads, rest = data.split(_HEAD_END, MAX_SPLITS)
         for head in heads:
-            super().data_received(head + _HEAD_END)
+            self._feed(head + _HEAD_END)
         if rest or not heads:
-            super().data_received(rest)
+            self._feed(rest)
         if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
             self._fail_bodies()
+
+    def _feed(self, octets: bytes) -> None:
+        """Give aiohttp octets with at most one head's end in them, and keep count of the body behind it."""
+        before = self._request_count
+        super().data_received(octets)
+        if self._request_count == before:
+            self._body_left -= len(octets)
+            return
+        message = self._messages[-1][0]
+        if isinstance(message, _ErrInfo) or message.chunked:
+            self._body_left = math.inf  # where it ends is not known here
+        else:
+            self._body_left = int(message.headers.get("Content-Length", "0"))
 
     def _fail_bodies(self) -> None:
         """Tell whoever waits for more of a body that none will come; aiohttp leaves them waiting."""
@@ -96,7 +111,7 @@ class Handed(web.RequestHandler):
             return await super().finish_response(request, resp, start_time)
         finally:
             self._answered += 1
-            self._since = self._connections.now if self._owed else None
+            self._since = self._connections.now if self._owed or self._body_left < 0 else None
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

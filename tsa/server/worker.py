@@ -89,7 +89,9 @@ class _Worker:
         self._staff()
         runner = web.AppRunner(build_app(self._service, self._place.meters))
         await runner.setup()
-        self._service.successor = lambda: Handed(runner.server, self._service.connections)
+        web_server = runner.server
+        assert web_server is not None  # noqa: S101 - setup() has made it
+        self._service.successor = lambda: Handed(web_server, self._service.connections)
         self._tls = server_context(config)
         acceptor = Acceptor(self._place.listening, self._meter, self._place.meters, lambda: Lane(self._service))
         acceptor.start(self._tls, config.server.deadline_s)
