@@ -107,6 +107,7 @@ def found(**changed: object) -> Ceiling:
         "cpu_us": 48.0,
         "raw_us": 24.0,
         "ratio": 2.0,
+        "stages_us": {"signature": 24.0, "the rest": 24.0},
         "latency_ms": {"p50": 1.5, "p99": 2.5},
         "mean_batch": 30.0,
         "rss_mib": 60.0,
