@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -135,10 +136,7 @@ def add(
 
     Raises ControlFault when a value makes no sense or the name is taken.
     """
-    if not name.isprintable() or not 1 <= len(name) <= 64:
-        raise ControlFault(f"{name!r} cannot be the name of an application: take 1 to 64 printable characters.")
-    if name == ANONYMOUS and key is not None:
-        raise ControlFault(f"{ANONYMOUS!r} is the application of callers without a key: choose another name.")
+    _check_name(name, anonymous=key is None)
     subject = _canonical_subject(certificate_subject)
     try:
         canonical = [str(ip_network(network)) for network in networks]
@@ -146,13 +144,7 @@ def add(
     except ValueError as error:
         raise ControlFault(f"{error}.") from error
     with control.change() as connection:
-        if connection.execute("SELECT 1 FROM application WHERE name = ?", (name,)).fetchone():
-            raise ControlFault(f"There is an application {name!r} already: choose another name.")
-        if (
-            subject
-            and connection.execute("SELECT 1 FROM application WHERE certificate_subject = ?", (subject,)).fetchone()
-        ):
-            raise ControlFault(f"Another application has the certificate subject {subject!r}.")
+        _check_free(connection, name, subject)
         number = connection.execute(
             "INSERT INTO application (name, key_hash, policy, networks, certificate_subject, created)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -173,6 +165,21 @@ def add(
             certificate_subject=subject,
         )
     return number
+
+
+def _check_name(name: str, *, anonymous: bool) -> None:
+    if not name.isprintable() or not 1 <= len(name) <= 64:
+        raise ControlFault(f"{name!r} cannot be the name of an application: take 1 to 64 printable characters.")
+    if name == ANONYMOUS and not anonymous:
+        raise ControlFault(f"{ANONYMOUS!r} is the application of callers without a key: choose another name.")
+
+
+def _check_free(connection: sqlite3.Connection, name: str, subject: str | None) -> None:
+    if connection.execute("SELECT 1 FROM application WHERE name = ?", (name,)).fetchone():
+        raise ControlFault(f"There is an application {name!r} already: choose another name.")
+    taken = "SELECT 1 FROM application WHERE certificate_subject = ?"
+    if subject and connection.execute(taken, (subject,)).fetchone():
+        raise ControlFault(f"Another application has the certificate subject {subject!r}.")
 
 
 def disable(control: Control, name: str) -> None:
