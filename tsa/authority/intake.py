@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import structlog
 
 from tsa.authority.applications import Application
-from tsa.authority.issue import Authority
+from tsa.authority.issue import FAULT, Authority
 from tsa.authority.meter import Meter
 from tsa.protocol.errors import QueueFull, Refusal, SystemFailure
 from tsa.protocol.tsp import TimeStampReq
@@ -138,7 +138,7 @@ class Intake:
             return await self.authority.issue(batch)
         except Exception:  # a worker that ended here would leave everybody waiting
             log.exception("batch failed", size=len(batch))
-            return [SystemFailure("The request could not be stamped for a fault on our side: try again.")] * len(batch)
+            return [SystemFailure(FAULT)] * len(batch)
 
     def _take(self) -> tuple[list[Job], list[Job]]:
         """At most a batch, from the applications in turn; and those met on the way that have waited too long.

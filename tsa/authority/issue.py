@@ -24,7 +24,7 @@ from tsa.protocol import cms, tsp
 from tsa.protocol.errors import Refusal, SystemFailure
 from tsa.protocol.tsp import TimeStampReq
 
-_FAULT = "The request could not be stamped for a fault on our side: try again."
+FAULT = "The request could not be stamped for a fault on our side: try again."
 
 log = structlog.get_logger()
 
@@ -127,7 +127,7 @@ class Authority:
             ledger.leave(place)
         if lost:
             self._books.counters.give_back(paid, gen_time)
-        return [SystemFailure(_FAULT)] * len(batch)
+        return [SystemFailure(FAULT)] * len(batch)
 
     async def stamp(self, batch: Sequence[Admitted], gen_time: int, accuracy: int) -> tuple[list[Entry], list[bytes]]:
         """The ledger entries and the granting TimeStampResps of a batch; nothing is billed or recorded here.

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -24,14 +24,13 @@ from tsa.authority.applications import read
 from tsa.authority.archive import Archive, Record
 from tsa.authority.control import FILE_NAME, Control, ControlFault
 from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.commands import AsJson, StateDir, second
 
 FIELDS = ("serial", "gen_time", "app", "policy", "imprint", "token")
 
 app = typer.Typer(help="What was signed: verify it, find it, take it out, keep it.", no_args_is_help=True)
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-StateDir = Annotated[Path, typer.Option("--dir", help="The state folder.")]
 
 
 class Format(StrEnum):
@@ -42,7 +41,7 @@ class Format(StrEnum):
 
 
 @app.command()
-def verify(state: StateDir, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def verify(state: StateDir, as_json: AsJson = False) -> None:
     """Walk every hash chain; exit 0 when the ledger is whole, 1 when not, with the first bad row of each file."""
     archive = _archive(state)
     with closing(Control(state)) as control:
@@ -153,7 +152,7 @@ def _octets(option: str, text: str) -> bytes:
 
 
 def _microseconds(moment: datetime | None) -> int:
-    return 0 if moment is None else int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1_000_000)
+    return 0 if moment is None else second(moment) * 1_000_000
 
 
 def _names(state: Path) -> dict[int, str]:

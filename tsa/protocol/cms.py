@@ -60,7 +60,7 @@ class TokenTemplate:
             _attribute(oids.ID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, blank)),
             _attribute(oids.ID_SIGNING_CERTIFICATE_V2, _signing_certificate_v2(signer)),
         )
-        # Their lengths differ, so the order of this DER SET does not depend on the digest or the time put in.
+        # Lengths are fixed here and the types differ, so the order of this DER SET does not depend on what is put in.
         self._before_digest, self._after_digest = attributes.split(blank)
         self._attributes_size = len(attributes)
         self._frames: dict[tuple[int, int, bool], _Frame] = {}

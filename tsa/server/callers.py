@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import ssl
-from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 import structlog
@@ -92,8 +91,3 @@ def _subject(transport: asyncio.BaseTransport) -> str | None:
     connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
     octets = connection.getpeercert(binary_form=True) if connection else None
     return x509.load_der_x509_certificate(octets).subject.rfc4514_string() if octets else None
-
-
-def by_name(applications: Sequence[Application], name: str) -> Application | None:
-    """The application of that name."""
-    return next((each for each in applications if each.name == name), None)
