@@ -43,9 +43,9 @@ bench: setup
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	    --extra build pyproject.toml --output-file requirements.lock
+	    --extra build --extra bench pyproject.toml --output-file requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	    --extra build --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	    --extra build --extra bench --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
