@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = (
     ("tsa.cli",),
     ("tsa.supervise", "tsa.initialise", "tsa.commands"),
+    ("tsa.child",),
     ("tsa.witness",),
     ("tsa.client",),
     ("tsa.server",),

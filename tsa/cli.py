@@ -21,12 +21,14 @@ from signer.key import KeyFault
 from signer.software import KEY_TYPES
 from tsa import config, initialise, logs
 from tsa.authority.bookkeeping import FIRST_LICENCES
+from tsa.authority.clock import ClockFault
 from tsa.authority.contract import MAX_LICENCES
 from tsa.authority.control import ControlFault
+from tsa.authority.journal import JournalFault
 from tsa.authority.segment import LedgerFault
 from tsa.authority.tsu import PASSPHRASE_VARIABLE, UnusableTsu
 from tsa.client import TIMEOUT_S, StampFault, stamp_file
-from tsa.commands import applications, ledger, licences
+from tsa.commands import applications, clock, ledger, licences
 from tsa.initialise import StateFault
 from tsa.protocol.oids import HASHES
 from tsa.server.listening import ListenFault
@@ -34,6 +36,8 @@ from tsa.server.tls import TlsFault
 from tsa.verify.inspect import Unreadable, describe
 
 FAULTS = (
+    ClockFault,
+    JournalFault,
     ControlFault,
     LedgerFault,
     config.ConfigFault,
@@ -56,6 +60,7 @@ err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 app.add_typer(applications.app, name="app")
 app.add_typer(licences.app, name="licence")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(clock.app, name="clock")
 
 StateDir = Annotated[Path, typer.Option("--dir", help="The state folder: tsa.toml, keys, certificates.")]
 

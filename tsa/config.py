@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from importlib.resources import files
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tsa.protocol import der
 from tsa.protocol.oids import HASHES
@@ -65,6 +65,13 @@ def _network(text: str) -> str:
     return str(ip_network(text))
 
 
+def _ntp_server(text: str) -> str:
+    if not text or any(each.isspace() for each in text):
+        raise ValueError("a host such as ntp.example, or HOST:PORT, is needed")
+    return text
+
+
+NtpServer = Annotated[str, AfterValidator(_ntp_server)]
 Network = Annotated[str, AfterValidator(_network)]
 PolicyId = Annotated[str, AfterValidator(_oid)]
 HashName = Annotated[str, AfterValidator(_hash)]
@@ -156,8 +163,29 @@ class LedgerTable(_Table):
 class ClockTable(_Table):
     """[clock]: where genTime comes from."""
 
-    sources: tuple[Literal["system"], ...] = Field(("system",), strict=False, min_length=1)
+    sources: tuple[Literal["system", "kernel", "chrony", "ntp"], ...] = Field(("system",), strict=False, min_length=1)
     accuracy_floor_ms: int = Field(1000, ge=1, le=60_000)
+    max_accuracy_ms: int = Field(1000, ge=1, le=60_000)
+    max_step_ms: int = Field(100, ge=10, le=10_000)
+    settle_s: Seconds = 60.0
+    poll_s: Seconds = 64.0
+    drift_ppm: int = Field(15, ge=1, le=100_000)
+    leap_window_s: int = Field(2, ge=0, le=3600)
+    chrony: Annotated[str, Field(min_length=1)] = "/run/chrony/chronyd.sock"
+    ntp_servers: tuple[NtpServer, ...] = Field((), strict=False)
+    quorum: int = Field(2, ge=2)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.accuracy_floor_ms > self.max_accuracy_ms:
+            raise ValueError("accuracy_floor_ms is above max_accuracy_ms: then no genTime could ever be given")
+        if "system" in self.sources and len(self.sources) > 1:
+            raise ValueError('sources: "system" takes the clock at its word, so it stands alone')
+        if "ntp" in self.sources and len(self.ntp_servers) < max(3, self.quorum):
+            raise ValueError(
+                f"ntp_servers: {max(3, self.quorum)} servers or more are needed, so that a false one is seen"
+            )
+        return self
 
 
 class LogTable(_Table):

@@ -6,7 +6,6 @@ own, which ends with the answer.
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import resource
@@ -22,16 +21,18 @@ import structlog
 
 from tsa.authority.bookkeeping import ensure_anonymous, keep, restore
 from tsa.authority.capacity import worker_count
+from tsa.authority.clock import ClockFault
 from tsa.authority.control import Control, ControlFault
+from tsa.authority.gate import GatePage
 from tsa.authority.licence import Counters
+from tsa.authority.measurer import Measurer
 from tsa.authority.meter import shared_meters
-from tsa.authority.opening import open_authority, trial_books
 from tsa.authority.segment import LedgerFault
+from tsa.authority.sources.asking import ask, refuse_unsynchronised
 from tsa.authority.tsu import UnusableTsu
-from tsa.client import StampFault
+from tsa.child import guarded, trial
 from tsa.config import Config, ConfigFault
-from tsa.server.listening import ListenFault, listen, refuse_new
-from tsa.server.tls import TlsFault, server_context
+from tsa.server.listening import listen, refuse_new
 from tsa.server.worker import Place, run
 from tsa.witness import stamp_heads
 
@@ -40,10 +41,10 @@ LONGEST_BACKOFF_S = 30.0
 STEADY_S = 60.0  # a worker that lived this long failed for a new reason
 BOOKKEEPING_EVERY_S = 60.0
 LOCK_WAIT_S = 10.0  # for the workers of a supervisor that was killed to end
+FIRST_MEASUREMENT_S = 5.0
 KILL_AFTER_S = 5.0  # beyond [server] drain_s
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
-_FAULTS = (ConfigFault, UnusableTsu, TlsFault, ListenFault, ControlFault, LedgerFault, StampFault)
 
 log = structlog.get_logger()
 
@@ -68,28 +69,33 @@ class Supervisor:
         self._bookkeeper: int | None = None
 
     def run(self) -> None:
-        """Raises ConfigFault, UnusableTsu, TlsFault or ListenFault when serving cannot begin."""
+        """Raises ConfigFault, ClockFault, UnusableTsu or ListenFault when serving cannot begin."""
         self._config = config = self._read_config()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        if (reason := _trial(config)) is not None:
+        refuse_unsynchronised(config.clock)
+        if (reason := trial(config)) is not None:
             raise UnusableTsu(reason)
         _allow_connections()
         self._lock = _only_one(config.dir)
+        self._page = GatePage()
         self._counters = Counters(config.licence.window_s)
         with closing(Control(config.dir)) as control:
             ensure_anonymous(control)
         restore(config, self._counters, time.time_ns() // 1_000)
         keep(config, self._counters, time.time_ns() // 1_000, at_start=True)
         self._listening = listen(config.server.listen)
+        self._lifeline, self._lifeline_end = os.pipe()  # closes with this process, however it ends
+        self._measurer: int | None = self._measure()
+        self._measurer_due = 0.0
+        _await_first(self._page)
         self._slots = [_Slot() for _ in range(worker_count(config))]
         self._meters = shared_meters(len(self._slots))
-        self._lifeline, lifeline_end = os.pipe()  # closes with this process, however it ends
-        self._lifeline_end = lifeline_end
         host, port = self._listening.getsockname()[:2]
         self._event("server started")
-        log.info("listening", host=host, port=port, workers=len(self._slots), clock="system, taken at its word")
+        log.info("listening", host=host, port=port, workers=len(self._slots), clock=self._page.read().text)
         self._supervise()
         self._drain(self._config.server.drain_s)
+        self._end_measurer()
         try:
             keep(self._config, self._counters, time.time_ns() // 1_000)
         except (ControlFault, LedgerFault, OSError) as fault:
@@ -104,7 +110,10 @@ class Supervisor:
                     self._start(number)
             if time.monotonic() >= self._bookkeeping_due:
                 self._keep_books()
+            if self._measurer is None and time.monotonic() >= self._measurer_due:
+                self._measurer = self._measure()
             dues = [self._bookkeeping_due, *(slot.due for slot in self._slots if slot.pid is None)]
+            dues += [self._measurer_due] if self._measurer is None else []
             wait = max(0.0, min(dues) - time.monotonic())
             received = signal.sigtimedwait(_SIGNALS, wait)
             if received is None:
@@ -121,11 +130,26 @@ class Supervisor:
         pid = os.fork()
         if pid == 0:
             os.close(self._lifeline_end)
-            place = Place(number, self._listening, self._lifeline, self._meters, self._counters)
-            os._exit(_guarded(lambda: run(self._config, self._read_config, place)))
+            place = Place(number, self._listening, self._lifeline, self._meters, self._counters, self._page)
+            os._exit(guarded(lambda: run(self._config, self._read_config, place)))
         slot = self._slots[number]
         slot.pid, slot.started = pid, time.monotonic()
         log.info("worker started", worker=number, pid=pid)
+
+    def _measure(self) -> int:
+        """A process of its own measures the clock, by the settings of now; its id."""
+        pid = os.fork()
+        if pid == 0:
+            self._listening.close()
+            os.close(self._lock)
+            os.close(self._lifeline_end)
+            measurer = Measurer(self._config.clock, self._config.dir, self._page, ask)
+            os._exit(guarded(lambda: measurer.run(self._lifeline), failing="clock not measured"))
+        return pid
+
+    def _end_measurer(self) -> None:
+        if self._measurer is not None:  # its journal's transactions are whole or not there
+            os.kill(self._measurer, signal.SIGKILL)
 
     def _keep_books(self) -> None:
         """Each minute, in a process of its own: heads and usage, and each hour the stamp on the heads."""
@@ -137,16 +161,21 @@ class Supervisor:
             self._listening.close()
             os.close(self._lock)
             os.close(self._lifeline_end)
-            os._exit(_guarded(self._book, failing="books not kept"))
+            os._exit(guarded(self._book, failing="books not kept"))
 
     def _book(self) -> None:
         keep(self._config, self._counters, time.time_ns() // 1_000)
-        stamp_heads(self._config)
+        stamp_heads(self._config, self._page)
 
     def _fixed(self, config: Config) -> str | None:
         """Why these settings need a restart, or None."""
         if config.licence.window_s != self._counters.window_s:
             return "[licence] window_s is read at start alone: stop the server and start it again."
+        if "kernel" not in self._config.clock.sources:
+            try:
+                refuse_unsynchronised(config.clock)
+            except ClockFault as fault:
+                return str(fault)
         return None
 
     def _event(self, what: str, **detail: str) -> None:
@@ -167,6 +196,9 @@ class Supervisor:
                 return
             if pid == self._bookkeeper:
                 self._bookkeeper = None
+            if pid == self._measurer:
+                self._measurer, self._measurer_due = None, time.monotonic() + FIRST_BACKOFF_S
+                log.info("clock's measurer ended", restart_in_s=FIRST_BACKOFF_S)
             for number, slot in enumerate(self._slots):
                 if slot.pid == pid:
                     self._bury(number, slot, os.waitstatus_to_exitcode(status))
@@ -188,7 +220,7 @@ class Supervisor:
         """Only settings that stand a trial are passed on; listen and workers are read at start alone."""
         try:
             config = self._read_config()
-            reason = self._fixed(config) or _trial(config)
+            reason = self._fixed(config) or trial(config)
         except ConfigFault as fault:
             reason = str(fault)
         if reason is not None:
@@ -197,6 +229,7 @@ class Supervisor:
             return
         self._config = config
         self._event("reloaded")
+        self._end_measurer()  # the next one has the new settings
         self._signal_all(signal.SIGHUP)
 
     def _drain(self, patience_s: float) -> None:
@@ -224,6 +257,13 @@ class Supervisor:
                 os.kill(slot.pid, number)
 
 
+def _await_first(page: GatePage) -> None:
+    """Wait for the first measurement, so that what is said at start is true; a slow one need not be waited for."""
+    end = time.monotonic() + FIRST_MEASUREMENT_S
+    while not page.number and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def _allow_connections() -> None:
     """Each is an open file: workers may have as many as the system allows, not the shell's soft limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -245,41 +285,3 @@ def _only_one(state: Path) -> int:
                 f"{state} is served by another `tsa serve`: stop that one, or choose another --dir."
             ) from None
         return lock
-
-
-def _trial(config: Config) -> str | None:
-    """Sign and verify a token in a child process; why it failed, or None."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reader)
-        os._exit(_guarded(lambda: asyncio.run(_prove(config)), writer))
-    os.close(writer)
-    with os.fdopen(reader, encoding="utf-8") as pipe:
-        reason = pipe.read()
-    _, status = os.waitpid(pid, 0)
-    if status == 0:
-        return None
-    return reason or f"The trial process ended with {os.waitstatus_to_exitcode(status)}."
-
-
-async def _prove(config: Config) -> None:
-    server_context(config)
-    authority = await open_authority(config, trial_books(config, 0))
-    authority.pool.close()
-
-
-def _guarded(work: Callable[[], None], tell: int | None = None, failing: str = "worker cannot serve") -> int:
-    """Do a child's work; its exit code. What it fails with is told to the pipe `tell`, or to the log as `failing`."""
-    try:
-        work()
-    except _FAULTS as fault:
-        if tell is None:
-            log.error(failing, reason=str(fault))
-        else:
-            os.write(tell, str(fault).encode())
-        return 1
-    except BaseException:
-        log.exception(failing)
-        return 1
-    return 0

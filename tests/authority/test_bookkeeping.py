@@ -23,6 +23,7 @@ from tsa.authority import bookkeeping
 from tsa.authority.applications import add
 from tsa.authority.archive import Archive
 from tsa.authority.control import Control
+from tsa.authority.gate import GatePage
 from tsa.authority.licence import Counters
 from tsa.authority.segment import FOLDER, LedgerFault
 from tsa.witness import stamp_heads
@@ -315,5 +316,5 @@ async def test_only_when_something_has_changed_and_an_hour_has_passed(
     now += 1
     witness()
     assert [json.loads(heads)[0][1] for heads in stamped] == [1, 2]
-    await asyncio.to_thread(stamp_heads, config(dir=state))  # not due: it needs no key
+    await asyncio.to_thread(stamp_heads, config(dir=state), GatePage())  # not due: it needs no key
     await desk.ledger.close()

@@ -14,6 +14,7 @@ from tests.authority.units import ListLedger, answer, authority, books, unit
 from tests.support.query import Query
 from tsa import initialise
 from tsa.authority import tsu
+from tsa.authority.gate import GatePage
 from tsa.authority.issue import Authority, Books
 from tsa.authority.opening import open_authority, prove, stamp_unbilled, trial_books
 from tsa.authority.tsu import UnusableTsu
@@ -29,7 +30,7 @@ def state(tmp_path: Path) -> Path:
 
 
 async def opened(state: Path, kept: Books | None = None) -> Authority:
-    return await open_authority(load(state), kept or books(accuracy_us=0))
+    return await open_authority(load(state), kept or books())
 
 
 def set_key(state: Path, change: Callable[[Path], None]) -> None:
@@ -38,10 +39,8 @@ def set_key(state: Path, change: Callable[[Path], None]) -> None:
     change(key)
 
 
-async def test_an_authority_opens_and_stamps_with_the_accuracy_that_is_set(state: Path) -> None:
-    toml = state / "tsa.toml"
-    toml.write_text(toml.read_text().replace("accuracy_floor_ms = 1000", "accuracy_floor_ms = 250"))
-    ready = await opened(state)
+async def test_an_authority_opens_and_stamps_with_the_accuracy_that_its_clock_has(state: Path) -> None:
+    ready = await opened(state, books(accuracy_us=250_000))
     octets = Query().encode()
     response = await answer(ready, octets)
     assert isinstance(response, bytes)
@@ -102,17 +101,25 @@ async def test_a_key_that_signs_wrongly_is_caught(
 
 
 async def test_a_refused_first_token_is_told_with_its_reason(state: Path) -> None:
-    times = iter([10**18, 0])
-    kept = books(lambda: next(times))
-    kept.clock.gen_time()
-    with pytest.raises(UnusableTsu, match="The first token was refused: The clock of this authority was set back"):
-        await opened(state, kept)
+    with pytest.raises(
+        UnusableTsu, match="The first token was refused: The certificate of this authority is not valid"
+    ):
+        await opened(state, books(lambda: 0))
+
+
+async def test_the_first_token_does_not_wait_for_a_clock_that_is_trusted(state: Path) -> None:
+    """Nobody gets it, and a server that cannot start would not be there when the clock comes right."""
+    kept = trial_books(load(state), 0, GatePage())
+    opening = await open_authority(load(state), kept)
+    with pytest.raises(UnusableTsu, match="The clock of this authority is not trusted now"):
+        await stamp_unbilled(opening, Query().encode())
+    opening.pool.close()
 
 
 async def test_an_authority_that_does_not_open_leaves_the_one_in_force_as_it_was(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = books(accuracy_us=0)
+    kept = books()
     ready = await opened(state, kept)
     toml, real = state / "tsa.toml", tsu.load
     toml.write_text(toml.read_text().replace("accuracy_floor_ms = 1000", "accuracy_floor_ms = 1"))
@@ -124,7 +131,7 @@ async def test_an_authority_that_does_not_open_leaves_the_one_in_force_as_it_was
 
 async def test_what_proves_the_key_is_neither_billed_nor_recorded(state: Path) -> None:
     ledger = ListLedger()
-    kept = books(accuracy_us=0, ledger=ledger)
+    kept = books(ledger=ledger)
     ready = await opened(state, kept)
     octets = Query().encode()
     response = await stamp_unbilled(ready, octets)
@@ -136,7 +143,7 @@ async def test_what_proves_the_key_is_neither_billed_nor_recorded(state: Path) -
 
 async def test_a_trial_leaves_no_ledger_behind(state: Path) -> None:
     """It opens with books of its own, as the supervisor does it before there is a worker."""
-    (await open_authority(load(state), trial_books(load(state), 0))).pool.close()
+    (await open_authority(load(state), trial_books(load(state), 0, GatePage()))).pool.close()
     assert not (state / "ledger").exists()
 
 

@@ -18,8 +18,8 @@ from certs.devca import create_development_chain
 from certs.fitness import usable_until
 from signer.pool import SigningPool
 from signer.software import SoftwareKey, generate
+from tests.support.clock import clock
 from tsa.authority.applications import Application
-from tsa.authority.clock import SystemClock
 from tsa.authority.contract import Licence
 from tsa.authority.entry import Entry
 from tsa.authority.issue import Authority, Books
@@ -112,8 +112,7 @@ def books(
     now_ns: Callable[[], int] = time.time_ns, accuracy_us: int = 1_000_000, ledger: ListLedger | None = None
 ) -> Books:
     """Books as a process has them when it starts."""
-    clock = SystemClock(accuracy_us, now_ns)
-    return Books(clock, SerialNumbers(NODE, 3), ledger or ListLedger(), counters())  # type: ignore[arg-type]
+    return Books(clock(now_ns, accuracy_us), SerialNumbers(NODE, 3), ledger or ListLedger(), counters())  # type: ignore[arg-type]
 
 
 def authority(

@@ -11,12 +11,12 @@ from pathlib import Path
 from signer.pool import SigningPool
 from tests.authority.units import NODE, config, unit
 from tests.support import query as queries
+from tests.support.clock import clock
 from tests.support.query import Query
 from tsa.authority import audit as auditing
 from tsa.authority import bookkeeping
 from tsa.authority.applications import Application, Licence
 from tsa.authority.audit import Verdict
-from tsa.authority.clock import SystemClock
 from tsa.authority.control import Control
 from tsa.authority.issue import Authority, Books
 from tsa.authority.ledger import Ledger
@@ -65,9 +65,10 @@ class Desk:
         self.time_us = START
         self.anyone = application()
         self.counters = counters or Counters(3600)
-        clock = SystemClock(1_000_000, lambda: self.time_us * 1_000)
         self.ledger = Ledger(self.folder, worker, roll_octets, shared_meters(1)[0])
-        self._books = Books(clock, SerialNumbers(NODE, worker), self.ledger, self.counters)
+        self._books = Books(
+            clock(lambda: self.time_us * 1_000), SerialNumbers(NODE, worker), self.ledger, self.counters
+        )
         self.use(unit())
 
     def use(self, tsu: TimeStampingUnit, **tables: object) -> None:

@@ -123,9 +123,10 @@ STAMPING_POLICY = StampingPolicy("2.999.3161.1", (), ["sha256"])
 
 
 async def clock_set_back() -> None:
-    times = iter([10**18, 0])
-    ready = authority(now_ns=lambda: next(times), tsu=dataclasses.replace(unit(), usable_from_us=0))
+    now = [10**18]
+    ready = authority(now_ns=lambda: now[0], tsu=dataclasses.replace(unit(), usable_from_us=0))
     ready.moment()
+    now[0] = 0
     ready.moment()
 
 
@@ -171,7 +172,7 @@ class Nobodys(Job):
 # What does not depend on the octets of the request: the clock, a fault, load, the credentials, the licences. Each with
 # the class raised, words of its sentence, and the HTTP status and header that it travels with.
 NOT_OF_THE_REQUEST = {
-    clock_set_back: (errors.TimeNotAvailable, "was set back", 200, None),
+    clock_set_back: (errors.TimeNotAvailable, "is not trusted now", 200, None),
     key_at_fault: (errors.SystemFailure, "a fault on our side: try again", 200, None),
     queue_full: (errors.QueueFull, "try again after Retry-After seconds", 503, "Retry-After"),
     nobody_s_key: (errors.UnknownApplication, "belong to no application", 403, None),

@@ -39,9 +39,10 @@ def wait_for_event(server: Server, name: str, count: int = 1) -> dict[str, Any]:
 
 
 def worker_pids(server: Server) -> list[int]:
-    """The processes that the supervisor has now."""
+    """The worker processes that the supervisor has now; it has others, for the clock and the books."""
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-    return [int(pid) for pid in children.read_text().split()]
+    started = {event["pid"] for event in events(server, "worker started")}
+    return [pid for pid in map(int, children.read_text().split()) if pid in started]
 
 
 def alive(pid: int) -> bool:

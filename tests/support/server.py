@@ -1,6 +1,7 @@
 """The real server as a process of its own: `tsa init`, edits to tsa.toml, `tsa serve`, SIGTERM at the end."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.support.http import Connection
 
@@ -49,20 +51,26 @@ class Server:
         new, self._judged = text[self._judged :], len(text)
         assert "Traceback" not in new, f"server {self.directory.name} has logged a traceback:\n{new[:4000]}"
 
-    def wait_ready(self) -> None:
-        """Wait until GET /readyz answers 200; fails with the log when the process ends or the limit passes."""
+    def wait_ready(self, *statuses: int) -> None:
+        """Wait until GET /readyz answers one of *statuses*, 200 if none is named.
+
+        Fails with the log when the process ends or the limit passes.
+        """
         limit = time.monotonic() + START_LIMIT
-        while not self._ready():
+        while self.readiness()[0] not in (statuses or (200,)):
             assert self.process.poll() is None, f"tsa serve ended with {self.process.returncode}:\n{self.log_text()}"
             assert time.monotonic() < limit, f"not ready after {START_LIMIT} s:\n{self.log_text()}"
             time.sleep(0.05)
 
-    def _ready(self) -> bool:
+    def readiness(self) -> tuple[int, dict[str, Any]]:
+        """What GET /readyz says: the status, 0 where nobody answers, and the body."""
         try:
             with urllib.request.urlopen(self.url + "readyz", timeout=5) as answer:  # noqa: S310 - our own http URL
-                return bool(answer.status == 200)
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.load(refused)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
+            return 0, {}
 
     def stop(self) -> None:
         """SIGTERM, wait for the end; fails when it does not end cleanly or has logged a traceback."""
@@ -92,12 +100,20 @@ def init(directory: Path, key: str = "p256") -> None:
 
 
 def start_server(
-    directory: Path, *, workers: int = 1, key: str = "p256", config: str | None = None, options: Options | None = None
+    directory: Path,
+    *,
+    workers: int = 1,
+    key: str = "p256",
+    config: str | None = None,
+    options: Options | None = None,
+    ready: tuple[int, ...] = (200,),
+    environment: Mapping[str, str] | None = None,
 ) -> Server:
     """Start `tsa serve` on a free port and wait until it is ready; the caller stops it.
 
     *directory* is initialised when it has no tsa.toml; *config* replaces that file whole, *options* then set single
-    values: `{("policy", "accepted"): ["2.999.3161.2"]}`.
+    values: `{("policy", "accepted"): ["2.999.3161.2"]}`. *ready* are the statuses of /readyz to wait for; *environment*
+    is added to that of the process.
     """
     toml = directory / "tsa.toml"
     if not toml.exists():
@@ -106,18 +122,24 @@ def start_server(
         toml.write_text(config)
     for (table, name), value in (options or {}).items():
         set_option(directory, table, name, value)
-    return _serve(directory, workers)
+    return _serve(directory, workers, ready, environment or {})
 
 
-def _serve(directory: Path, workers: int) -> Server:
+def _serve(directory: Path, workers: int, ready: tuple[int, ...], environment: Mapping[str, str]) -> Server:
     port, log = free_port(), directory / "serve.log"
     command = [str(TSA), "serve", "--dir", str(directory), "--listen", f"127.0.0.1:{port}", "--workers", str(workers)]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+        )
     server = Server(directory, process, port, log)
     Server.running.append(server)
     try:
-        server.wait_ready()
+        server.wait_ready(*ready)
     except AssertionError:
         Server.running.remove(server)
         process.kill()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tsa.authority import imprints, segment
 from tsa.authority.entry import Entry, rebuild
 from tsa.authority.segment import COLUMNS, LedgerFault
+from tsa.authority.serial import PLACES
 from tsa.protocol import cms, der
 
 _PLACE = slice(11, 13)  # of the worker in a serial number, see serial.py
@@ -39,6 +40,20 @@ class Record(NamedTuple):
     def policy(self) -> str:
         """The policy, dotted."""
         return der.dotted(self.entry.policy)
+
+
+def newest_gen_time(folder: Path, epoch: int) -> int:
+    """The newest genTime, µs since the epoch, in the files of an epoch's places (serial.py); 0 without a stamp.
+
+    Raises LedgerFault.
+    """
+    names = [name for name in segment.list_segments(folder) if segment.worker_of(name) // PLACES == epoch]
+    newest: dict[int, int] = {}
+    for name in reversed(names):
+        if not newest.get(segment.worker_of(name)):  # a file that was just begun has no row yet
+            with segment.reading(folder / name) as connection:
+                newest[segment.worker_of(name)] = segment.head(connection)[2]
+    return max(newest.values(), default=0)
 
 
 class Archive:

@@ -37,7 +37,8 @@ def restore(config: Config, counters: Counters, microseconds: int) -> None:
     """
     since = (counters.window(microseconds) - 1) * counters.window_s
     for window, application, count in sorted(_count(config, since, counters.window_s)):
-        counters.restore(application, count, window)
+        if window <= counters.window(microseconds):  # the clock may have been ahead
+            counters.restore(application, count, window)
 
 
 def keep(config: Config, counters: Counters, microseconds: int, *, at_start: bool = False) -> None:

@@ -121,7 +121,7 @@ class Control:
         """Write down that something happened, by whom; inside change(). Details must hold no secret."""
         self.connection.execute(
             "INSERT INTO event (at, who, what, detail) VALUES (?, ?, ?, ?)",
-            (int(time.time()), _who(), what, json.dumps(detail, sort_keys=True)),
+            (int(time.time()), who(), what, json.dumps(detail, sort_keys=True)),
         )
 
     def revision(self) -> int:
@@ -136,7 +136,7 @@ class Control:
         self.connection.close()
 
 
-def _who() -> str:
+def who() -> str:
     """The account that this process runs as, and whom sudo says it was before."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name

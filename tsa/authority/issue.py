@@ -11,7 +11,7 @@ import structlog
 
 from signer.pool import SigningPool
 from tsa.authority.applications import Application
-from tsa.authority.clock import SystemClock
+from tsa.authority.clock import Clock
 from tsa.authority.entry import Entry
 from tsa.authority.ledger import Ledger
 from tsa.authority.licence import Counters
@@ -44,7 +44,7 @@ _J = TypeVar("_J", bound=Admitted)
 class Books:
     """What outlives every authority of a process: its clock, its serial numbers, its ledger, the licence counters."""
 
-    clock: SystemClock
+    clock: Clock
     serials: SerialNumbers
     ledger: Ledger
     counters: Counters
@@ -77,9 +77,18 @@ class Authority:
         Raises TimeNotAvailable, or SystemFailure outside the time in which the key may sign.
         """
         gen_time, accuracy = self._books.clock.gen_time()
+        self._check_usable(gen_time)
+        return gen_time, accuracy
+
+    def untrusted_moment(self) -> tuple[int, int]:
+        """As moment(), also while the clock is not trusted: for a token that nobody gets. Raises SystemFailure."""
+        gen_time = self._books.clock.wall_us()
+        self._check_usable(gen_time)
+        return gen_time, self.config.clock.max_accuracy_ms * 1_000
+
+    def _check_usable(self, gen_time: int) -> None:
         if not self.tsu.usable_from_us <= gen_time < self.tsu.usable_until_us:
             raise SystemFailure("The certificate of this authority is not valid now: tell its operator.")
-        return gen_time, max(accuracy, self.config.clock.accuracy_floor_ms * 1_000)
 
     async def issue(self, batch: Sequence[Admitted]) -> Sequence[bytes | Refusal]:
         """The answer to each request of a batch, in order: a TimeStampResp that grants, or why there is none."""

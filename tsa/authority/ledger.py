@@ -133,6 +133,18 @@ class Ledger:
             log.info("ledger writable again", segment=self._name)
         self.fault = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether no batch has a place or is being committed."""
+        return not (self._places or self._waiting or self._running)
+
+    def move(self, worker: int) -> None:
+        """Go on with the files of another worker, from the next open() on; while idle."""
+        self._disconnect()
+        self._worker = worker
+        self._name, self._link, self._signers = "", b"", set()
+        self.seq, self.last_gen_time = 0, 0
+
     async def close(self) -> None:
         """Wait for what is being committed, then close the file."""
         while self._running:

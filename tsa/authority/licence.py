@@ -91,6 +91,14 @@ class Counters:
         if (at := self._entry(number, window)) is not None:
             self._words[at] += count
 
+    def forget_after(self, microseconds: int) -> None:
+        """Forget windows after that of a genTime: the clock was ahead, and they are yet to come."""
+        window = self.window(microseconds)
+        with self._locked():
+            for at in range(0, len(self._words), _ENTRY):
+                if self._words[at] >> 32 > window:
+                    self._words[at] = self._words[at + 1] = 0
+
     def used(self, number: int, window: int) -> tuple[int, int]:
         """(stamps, refusals) of application `number` in `window`; 0 where it is not remembered."""
         words, first = self._words, number * _WORDS

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from signer.key import SigningFault
 from signer.pool import SigningPool
 from tsa.authority.applications import ANONYMOUS, Application
 from tsa.authority.capacity import most_signing_workers
-from tsa.authority.clock import SystemClock
+from tsa.authority.clock import Clock
+from tsa.authority.gate import GatePage
 from tsa.authority.issue import Authority, Books
 from tsa.authority.ledger import Ledger
 from tsa.authority.licence import Counters
@@ -59,7 +61,7 @@ async def prove(authority: Authority) -> None:
     algorithm = HASHES[authority.config.policy.hashes[0]]
     digest = hashlib.new(algorithm.name, b"one token before the port opens").digest()
     octets = tsp.encode_request(tsp.TimeStampReq(tsp.message_imprint(algorithm, digest), algorithm, cert_req=True))
-    answer = await stamp_unbilled(authority, octets)
+    answer = await _stamp(authority, octets, authority.untrusted_moment)
     try:
         checked = check_token(answer, octets)
     except NotProved as fault:
@@ -71,11 +73,15 @@ async def prove(authority: Authority) -> None:
 async def stamp_unbilled(authority: Authority, octets: bytes) -> bytes:
     """A TimeStampResp for the TimeStampReq in `octets`, for our own use: neither debited nor in the ledger.
 
-    Raises UnusableTsu.
+    Raises UnusableTsu, also while the clock is not trusted.
     """
+    return await _stamp(authority, octets, authority.moment)
+
+
+async def _stamp(authority: Authority, octets: bytes, moment: Callable[[], tuple[int, int]]) -> bytes:
     nobody = Application(0, ANONYMOUS, None, b"", (), None, disabled=False, licences=())
     try:
-        gen_time, accuracy = authority.moment()
+        gen_time, accuracy = moment()
         trial = _Trial(nobody, *authority.admit(octets, nobody))
         _, [answer] = await authority.stamp([trial], gen_time, accuracy)
     except (Refusal, SigningFault) as fault:
@@ -83,10 +89,10 @@ async def stamp_unbilled(authority: Authority, octets: bytes) -> bytes:
     return answer
 
 
-def trial_books(config: Config, place: int) -> Books:
+def trial_books(config: Config, place: int, page: GatePage) -> Books:
     """Books of a process that bills and records nothing; `place` goes into its serial numbers."""
     return Books(
-        SystemClock(0),
+        Clock(page),
         SerialNumbers(bytes.fromhex(config.tsu.node), place),
         Ledger(config.dir / FOLDER, place, config.ledger.roll_mib << 20, shared_meters(1)[0]),
         Counters(config.licence.window_s),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tsa.authority import imprints, segment
 from tsa.authority.control import Control
+from tsa.authority.journal import FILE_NAME as CLOCK_JOURNAL
 from tsa.authority.segment import FOLDER, LedgerFault
 
 KEEP_S = 86_400
@@ -18,13 +19,15 @@ PUBLIC = ("tsa.toml", "certs/ca.pem", "certs/tsa.pem")
 
 
 def back_up(state: Path, target: Path, tell: Callable[[str], None]) -> int:
-    """Copy control.db and every ledger file that has grown since the last copy; how many files were copied.
+    """Copy control.db, the clock's journal and every ledger file that has grown since the last copy; how many of these.
 
     Runs beside the server. Keys are not copied. Raises LedgerFault.
     """
     copied = 0
     try:
         _copy(state / "control.db", target / "control.db")
+        if (state / CLOCK_JOURNAL).exists():  # there is none before the first start
+            _copy(state / CLOCK_JOURNAL, target / CLOCK_JOURNAL)
         for name in PUBLIC:
             if (state / name).exists():
                 (target / name).parent.mkdir(parents=True, exist_ok=True)

@@ -16,17 +16,35 @@ from __future__ import annotations
 
 import secrets
 
+PLACES = 256
+"""Worker processes there may be, and so places in an epoch."""
+LAST_EPOCH = 254
+"""Two octets hold a place, and the last epoch's are kept for what is no worker process."""
+
 _TAG_AND_LENGTH = b"\x02\x14"
 _COUNTS = 1 << 24
+
+
+def place_of(worker: int, epoch: int) -> int:
+    """The place of a worker process, in serial numbers and in the ledger, after so many `tsa clock accept`.
+
+    Each epoch has places, and so ledger files, of its own: in a file, rows are in the order of time.
+    """
+    return epoch * PLACES + worker
 
 
 class SerialNumbers:
     """The serial numbers of one process; `node` is four octets, `worker` the process's place, 0 to 65535."""
 
     def __init__(self, node: bytes, worker: int) -> None:
-        self._place = node + worker.to_bytes(2, "big")
+        self._node = node
+        self.move(worker)
         self._drawn = secrets.token_bytes(4)
         self._count = 0
+
+    def move(self, worker: int) -> None:
+        """Go on at another place."""
+        self._place = self._node + worker.to_bytes(2, "big")
 
     def take(self, count: int, microseconds: int) -> list[bytes]:
         """`count` fresh serial numbers, DER INTEGERs, for stamps of genTime `microseconds` since the epoch."""

@@ -215,10 +215,13 @@ async def _healthz(_request: web.Request) -> web.Response:
 async def _readyz(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     reasons = []
-    try:
-        service.intake.authority.moment()
-    except Refusal as refusal:
-        reasons.append(str(refusal))
+    if why := service.books.clock.why_closed():
+        reasons.append(why)
+    else:
+        try:
+            service.intake.authority.untrusted_moment()
+        except Refusal as refusal:
+            reasons.append(str(refusal))
     if service.books.ledger.fault is not None:
         reasons.append(service.books.ledger.fault)
     elif any(meter.ledger_fault for meter in request.app[METERS]):
@@ -227,9 +230,12 @@ async def _readyz(request: web.Request) -> web.Response:
         reasons.append("The signing queue is full.")
     if service.connections.draining:
         reasons.append("This process is stopping.")
-    clock = "system: the machine's own clock, taken at its word"
     return web.json_response(
-        {"status": "not ready" if reasons else "ready", "reasons": reasons, "clock": clock},
+        {
+            "status": "not ready" if reasons else "ready",
+            "reasons": reasons,
+            "clock": service.books.clock.page.read().text,
+        },
         status=HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK,
     )
 

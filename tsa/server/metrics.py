@@ -110,6 +110,16 @@ class _Process(Collector):
     def collect(self) -> Iterator[Metric]:
         writable = self._service.books.ledger.fault is None
         yield GaugeMetricFamily("tsa_ledger_up", "Whether the worker that answers can record stamps.", int(writable))
+        clock = self._service.books.clock
+        gate, trusted = clock.page.read(), int(not clock.why_closed())
+        boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000
+        yield GaugeMetricFamily("tsa_clock_trusted", "Whether the clock is trusted now.", trusted)
+        yield GaugeMetricFamily(
+            "tsa_clock_error_bound_seconds", "How far the clock may be off at most.", gate.error_at(boot) / 1e6
+        )
+        yield GaugeMetricFamily(
+            "tsa_clock_age_seconds", "Since the clock was last measured.", (boot - gate.measured_us) / 1e6
+        )
         days = (self._service.intake.authority.tsu.usable_until_us / 1e6 - time.time()) / 86_400
         yield GaugeMetricFamily("tsa_certificate_days_left", "Days in which the certificate may still sign.", days)
 

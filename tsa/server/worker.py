@@ -15,8 +15,9 @@ import uvloop
 from aiohttp import web
 
 from tsa.authority.capacity import measure
-from tsa.authority.clock import SystemClock
+from tsa.authority.clock import Clock
 from tsa.authority.control import ControlFault
+from tsa.authority.gate import GatePage
 from tsa.authority.intake import Intake
 from tsa.authority.issue import Books
 from tsa.authority.ledger import Ledger
@@ -24,7 +25,7 @@ from tsa.authority.licence import Counters
 from tsa.authority.meter import Meter
 from tsa.authority.opening import open_authority
 from tsa.authority.segment import FOLDER, LedgerFault
-from tsa.authority.serial import SerialNumbers
+from tsa.authority.serial import SerialNumbers, place_of
 from tsa.authority.tsu import UnusableTsu
 from tsa.config import Config, ConfigFault
 from tsa.server.acceptor import Acceptor
@@ -45,13 +46,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a worker inherits: the socket, a pipe that reads end-of-file when the supervisor is gone, counters."""
+    """What a worker inherits: the socket, a pipe that reads end-of-file when the supervisor is gone, shared pages."""
 
     number: int
     listening: socket.socket
     lifeline: int
     meters: list[Meter]
     counters: Counters
+    page: GatePage
 
 
 def run(config: Config, read_config: Callable[[], Config], place: Place) -> None:
@@ -69,7 +71,7 @@ class _Worker:
         self._place = place
         self._meter = place.meters[place.number]
         self._books = Books(
-            SystemClock(0),
+            Clock(place.page),
             SerialNumbers(bytes.fromhex(config.tsu.node), place.number),
             Ledger(config.dir / FOLDER, place.number, config.ledger.roll_mib << 20, self._meter),
             place.counters,
@@ -82,6 +84,7 @@ class _Worker:
         config, loop = self._config, asyncio.get_running_loop()
         self._patience_s = loop.create_future()
         authority = await open_authority(config, self._books)
+        self._begin_epoch()
         self._open_ledger()
         connections = Connections(config.server, self._meter)
         self._service = Service(Intake(authority, self._meter), Callers(config), self._books, self._meter, connections)
@@ -135,6 +138,7 @@ class _Worker:
             try:
                 if service.callers.refresh():
                     self._staff()
+                self._begin_epoch()
                 if self._books.ledger.fault is not None:
                     self._books.ledger.retry(time.time_ns() // 1_000)
             except Exception:  # the next tick tries again; without ticks there would be no deadlines
@@ -149,6 +153,19 @@ class _Worker:
         except LedgerFault as fault:
             log.error("ledger not opened", worker=self._place.number, reason=str(fault))
             self._books.ledger.fault = str(fault)
+
+    def _begin_epoch(self) -> None:
+        """After `tsa clock accept`, go on with serial numbers and ledger files that know no wrong time."""
+        books, epoch = self._books, self._place.page.read().epoch
+        if epoch == books.clock.epoch or not books.ledger.idle:
+            return
+        place = place_of(self._place.number, epoch)
+        books.serials.move(place)
+        books.ledger.move(place)
+        books.ledger.fault = "The ledger is begun anew."
+        books.counters.forget_after(books.clock.wall_us())
+        books.clock.begin_epoch(epoch)
+        log.info("newest genTime accepted as wrong", worker=self._place.number, ledger=place)
 
     def _staff(self) -> None:
         """Have as many signing workers as the licences ask for, and say how what is sold fits what can be signed."""

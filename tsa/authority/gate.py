@@ -1,0 +1,128 @@
+"""What is known of the clock, in one page that the measurer writes and every process of the server reads (DESIGN 5.3).
+
+The page has two places and a number. A new state is written to the place that is not in use, then the number counts on,
+which turns the readers to it: a reader that saw the number change has read across two states, and reads again.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from typing import NamedTuple
+
+_NUMBER, _ALIVE, _SUSPECTED = range(3)
+_HEAD = struct.Struct("3q")
+_TEXT_OCTETS = 1536
+
+NOBODY_MEASURES_US = 30_000_000
+"""How long the measurer may be silent before nothing is believed any more, µs."""
+
+
+class Gate(NamedTuple):
+    """All that decides whether a genTime may be taken; times and spans in µs.
+
+    `wall` is the wall clock, since the epoch in UTC; `boot` is CLOCK_BOOTTIME, which nobody sets.
+    """
+
+    trusted: bool = False
+    anchor_us: int = 0  # wall minus boot when the clock was measured: it changes only when the clock is set
+    measured_us: int = 0  # boot, when it was measured
+    error_us: int = 0  # how far it was off at most
+    drift_ppm: int = 0  # how much worse it may have become since
+    floor_us: int = 0  # the accuracy that is claimed at best
+    max_accuracy_us: int = 0
+    max_step_us: int = 0
+    leap_from_us: int = 0  # wall: no genTime from here
+    leap_until_us: int = 0  # to here
+    newest_us: int = 0  # wall: the newest genTime of the ledger
+    epoch: int = 0  # how often a newest genTime in the future was accepted as wrong
+    text: str = "The clock has not been measured yet."  # why it is not trusted, or what it is trusted for
+
+    def judge(self, wall_us: int, boot_us: int, last_us: int = 0) -> tuple[int, str]:
+        """(accuracy in µs, "") where a genTime of `wall_us`, or of `last_us` if that is later, may be given.
+
+        Else (0, why not). A clock that stands behind its last genTime by no more than a step that is put up with is
+        waited for, by repeating that genTime.
+        """
+        if not self.trusted:
+            return 0, self.text
+        step = self.stepped(wall_us, boot_us)
+        if abs(step) > self.max_step_us:
+            return 0, f"The clock was stepped by {step / 1e6:+.3f} s and has not been measured since."
+        late = max(0, last_us - wall_us, self.newest_us - wall_us)
+        if late > self.max_step_us:
+            return 0, (
+                f"The newest stamp lies {late / 1e6:.3f} s in the future by this clock: set the clock right; if the"
+                " stamp's time is what is wrong, see `tsa clock accept`."
+            )
+        if self.leap_from_us <= wall_us < self.leap_until_us:
+            return 0, "A leap second is near: [clock] leap_window_s keeps the gate closed around it."
+        error = self.error_at(boot_us) + abs(step) + late
+        if error > self.max_accuracy_us:
+            age = (boot_us - self.measured_us) / 1e6
+            return 0, (
+                f"The clock may be off by {error / 1e3:.1f} ms, more than [clock] max_accuracy_ms allows;"
+                f" it was last measured {age:.0f} s ago."
+            )
+        return max(self.floor_us, error), ""
+
+    def stepped(self, wall_us: int, boot_us: int) -> int:
+        """By how much the wall clock was set since it was measured, µs."""
+        return wall_us - boot_us - self.anchor_us
+
+    def error_at(self, boot_us: int) -> int:
+        """How far the clock may be off at `boot_us` at most, µs, if nobody has set it since it was measured."""
+        return self.error_us + (boot_us - self.measured_us) * self.drift_ppm // 1_000_000
+
+
+_STATE = struct.Struct(f"?{len(Gate._fields) - 2}q{_TEXT_OCTETS}s")
+
+
+class GatePage:
+    """The page, for processes forked from the one that makes it. One process writes, the measurer."""
+
+    def __init__(self) -> None:
+        self._page = mmap.mmap(-1, _HEAD.size + 2 * _STATE.size)
+        self._head = memoryview(self._page)[: _HEAD.size].cast("q")
+        self._read: tuple[int, Gate] = (0, Gate())
+
+    @property
+    def number(self) -> int:
+        """How often the state was written."""
+        return self._head[_NUMBER]
+
+    def read(self) -> Gate:
+        """The present state; the same object as before while nothing was written."""
+        while (number := self._head[_NUMBER]) != self._read[0]:
+            *state, text = _STATE.unpack_from(self._page, self._place(number))
+            if self._head[_NUMBER] == number:
+                self._read = number, Gate._make([*state, text.rstrip(b"\0").decode(errors="replace")])
+        return self._read[1]
+
+    def write(self, gate: Gate) -> None:
+        """Make `gate` the present state; a long text is cut."""
+        *state, text = gate
+        number = self.number + 1
+        _STATE.pack_into(self._page, self._place(number), *state, str(text).encode())
+        self._head[_NUMBER] = number
+
+    def _place(self, number: int) -> int:
+        return _HEAD.size + (number & 1) * _STATE.size
+
+    @property
+    def alive_us(self) -> int:
+        """When the measurer last looked at the clock, CLOCK_BOOTTIME."""
+        return self._head[_ALIVE]
+
+    @alive_us.setter
+    def alive_us(self, boot_us: int) -> None:
+        self._head[_ALIVE] = boot_us
+
+    @property
+    def suspected(self) -> bool:
+        """Whether a reader has seen a step that the measurer has not dealt with yet."""
+        return bool(self._head[_SUSPECTED])
+
+    @suspected.setter
+    def suspected(self, suspected: bool) -> None:
+        self._head[_SUSPECTED] = suspected

@@ -1,0 +1,223 @@
+"""The one process that measures the clock, watches it for steps, and writes the gate that all others read.
+
+Four times a second it holds the wall clock against CLOCK_BOOTTIME, which nobody sets; at each poll, and at once after a
+step, it asks the sources of [clock]. What it finds, and every opening and closing of the gate, is journalled.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from tsa.authority.archive import newest_gen_time
+from tsa.authority.clock import Hands
+from tsa.authority.gate import Gate, GatePage
+from tsa.authority.journal import Journal, JournalEntry, JournalFault
+from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.authority.sources.reading import Distrusted, NoAnswer, Reading
+from tsa.authority.verdict import Measured, reach
+from tsa.config import ClockTable
+
+TICK_S = 0.25
+CLOSED_POLL_S = 8.0  # while the gate is closed, a source is asked as often as this
+
+SETTLING = "The clock was stepped, and must run evenly for [clock] settle_s before it is taken at its word again."
+
+Ask = Callable[[str, ClockTable, int], Reading]
+
+log = structlog.get_logger()
+
+
+class Measurer:
+    """Measures by `settings` for the server of the folder `state`; tests inject `hands` and `ask`."""
+
+    def __init__(self, settings: ClockTable, state: Path, page: GatePage, ask: Ask, hands: Hands | None = None) -> None:
+        self._settings = settings
+        self._state = state
+        self._page = page
+        self._ask = ask
+        self._hands = hands or Hands()
+        self._journal: Journal | None = None
+        self._readings: dict[str, Measured] = {}
+        self._gate = Gate()
+        self._leap_us: int | None = None
+        self._settling_until_us = 0  # CLOCK_BOOTTIME; of sources = ["system"] alone
+        self._reference_us: int | None = None  # after a step: what chronyd said before it heard from its servers again
+        self._due_us = 0
+        self._told: tuple[bool, str] | None = None
+
+    def run(self, lifeline: int) -> None:
+        """Until the pipe `lifeline` reads end-of-file."""
+        self.begin()
+        while not select.select([lifeline], [], [], TICK_S)[0]:
+            try:
+                self.tick()
+            except Exception:  # the gate closes by itself if this goes on: nobody says then that the measurer is alive
+                log.exception("clock not measured")
+
+    def begin(self) -> None:
+        """Take the page over from a measurer before this one, or measure for the first time."""
+        before, (wall, boot) = self._page.read(), self._hands.read()
+        self._gate = self._framed(before, wall, boot)
+        if not self._page.number:
+            self._gate = self._gate._replace(anchor_us=wall - boot)
+        elif not before.trusted:
+            self._settle(boot)
+        self._read_ledger()
+        self.tick()
+
+    def tick(self) -> None:
+        """Look for a step, measure if that is due, and tell of what has changed."""
+        wall, boot = self._hands.read_calmly(self._gate)
+        step = self._gate.stepped(wall, boot)
+        if abs(step) > self._gate.max_step_us or self._page.suspected:
+            self._stepped(step, wall, boot)
+        if (epoch := self._epoch()) != self._gate.epoch:
+            self._gate = self._gate._replace(epoch=epoch)
+            self._read_ledger()
+            self._due_us = 0
+        if boot >= self._due_us:
+            self._measure()
+        self._tell()
+        self._page.alive_us = self._hands.read()[1]
+
+    def _framed(self, gate: Gate, wall: int, boot: int) -> Gate:
+        """`gate` with what the settings say."""
+        settings = self._settings
+        return gate._replace(
+            drift_ppm=settings.drift_ppm,
+            floor_us=settings.accuracy_floor_ms * 1_000,
+            max_accuracy_us=settings.max_accuracy_ms * 1_000,
+            max_step_us=settings.max_step_ms * 1_000,
+        )
+
+    def _stepped(self, step: int, wall: int, boot: int) -> None:
+        """Close the gate, and believe nothing that was measured before."""
+        why = f"The clock was stepped by {step / 1e6:+.3f} s."
+        self._readings.clear()
+        self._reference_us = -1
+        self._settle(boot)
+        self._gate = self._gate._replace(trusted=False, anchor_us=wall - boot, text=why)
+        self._page.write(self._gate)
+        self._page.suspected = False
+        log.warning("clock stepped", seconds=step / 1e6)
+        self._note(JournalEntry(wall, "stepped", None, step, None, None, why))
+        self._read_ledger()
+        self._due_us = 0
+
+    def _settle(self, boot: int) -> None:
+        if "system" in self._settings.sources:
+            self._settling_until_us = boot + int(self._settings.settle_s * 1e6)
+
+    def _read_ledger(self) -> None:
+        """The newest genTime that stands in the ledger."""
+        try:
+            newest = newest_gen_time(self._state / FOLDER, self._gate.epoch)
+        except LedgerFault as fault:  # the workers will find the same, and refuse
+            log.error("ledger's newest genTime not read", reason=str(fault))
+            return
+        self._gate = self._gate._replace(newest_us=newest)
+
+    def _measure(self) -> None:
+        """Ask every source, and write what follows."""
+        wall, boot = self._hands.read_calmly(self._gate)
+        faults, silent, entries = list[str](), list[str](), list[JournalEntry]()
+        for source in self._settings.sources:
+            said = JournalEntry(wall, "measured", source, None, None, None, "")
+            try:
+                reading = self._heard(self._ask(source, self._settings, wall))
+            except NoAnswer as fault:
+                (silent if source in self._readings else faults).append(str(fault))
+                said = said._replace(verdict="no answer", why=str(fault))
+            except Distrusted as fault:
+                self._readings.pop(source, None)
+                faults.append(str(fault))
+                said = said._replace(verdict="not trusted", why=str(fault))
+            else:
+                self._readings[source] = Measured(reading, boot)
+                said = said._replace(
+                    offset=reading.offset_us, error=reading.error_us, verdict="trusted", why=reading.detail
+                )
+            if source != "system":  # which measures nothing
+                entries.append(said)
+        self._note(*entries)
+        self._watch_leap(wall)
+        self._conclude(faults, silent, boot)
+        poll_s = self._settings.poll_s if self._gate.trusted else min(self._settings.poll_s, CLOSED_POLL_S)
+        self._due_us = boot + int(poll_s * 1e6)
+        if boot < self._settling_until_us:
+            self._due_us = min(self._due_us, self._settling_until_us)
+
+    def _heard(self, reading: Reading) -> Reading:
+        """The reading, unless chronyd has made it of what it heard before a step. Raises Distrusted."""
+        if reading.reference_us is not None and self._reference_us is not None:
+            if self._reference_us in (-1, reading.reference_us):
+                self._reference_us = reading.reference_us
+                raise Distrusted("chronyd has not heard from its own servers since the clock was stepped.")
+            self._reference_us = None
+        return reading
+
+    def _watch_leap(self, wall: int) -> None:
+        """An announced leap second is remembered through its window, whatever the sources say meanwhile."""
+        window = self._settings.leap_window_s * 1_000_000
+        if self._leap_us is not None and self._leap_us - window <= wall < self._leap_us + window:
+            return
+        announced = {each.reading.leap_us for each in self._readings.values()} - {None}
+        leap = min((each for each in announced if each is not None), default=None)
+        if leap is not None and leap != self._leap_us:
+            log.warning("leap second announced", at_us=leap)
+        self._leap_us = leap
+
+    def _conclude(self, faults: list[str], silent: list[str], boot: int) -> None:
+        """Write the gate that follows from the readings."""
+        trusted, error, text = reach(list(self._readings.values()), faults, boot, self._settings.drift_ppm)
+        if boot < self._settling_until_us:
+            trusted, text = False, SETTLING
+        window = self._settings.leap_window_s * 1_000_000
+        leap = (self._leap_us - window, self._leap_us + window) if self._leap_us is not None else (0, 0)
+        self._gate = self._gate._replace(
+            trusted=trusted,
+            measured_us=boot,
+            error_us=error,
+            leap_from_us=leap[0],
+            leap_until_us=leap[1],
+            text=" ".join([text, *silent]),
+        )
+        self._page.write(self._gate)
+
+    def _tell(self) -> None:
+        """Log and journal the gate's openings and closings, and a new reason of the measurer's for a closed one."""
+        wall, boot = self._hands.read_calmly(self._gate)
+        accuracy, why = self._gate.judge(wall, boot)
+        told = (not why, "" if self._gate.trusted else self._gate.text)
+        if told == self._told:
+            return
+        self._told = told
+        if why:
+            log.error("clock not trusted", reason=why)
+            self._note(JournalEntry(wall, "closed", None, None, None, None, why))
+        else:
+            log.info("clock trusted", accuracy_ms=accuracy / 1e3, by=self._gate.text)
+            self._note(JournalEntry(wall, "opened", None, None, accuracy, None, self._gate.text))
+
+    def _epoch(self) -> int:
+        """How often a future genTime was accepted as wrong; what it was, where the journal cannot be read."""
+        with suppress(JournalFault):
+            return self._opened().epoch()
+        return self._gate.epoch
+
+    def _note(self, *entries: JournalEntry) -> None:
+        """Journal; a journal that cannot be written does not stop the clock."""
+        try:
+            self._opened().write(*entries)
+        except JournalFault as fault:
+            log.error("clock not journalled", reason=str(fault))
+
+    def _opened(self) -> Journal:
+        if self._journal is None:
+            self._journal = Journal(self._state)
+        return self._journal
