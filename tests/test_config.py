@@ -150,6 +150,7 @@ WRONG = [
     ("clock", "sources", ["system", "kernel"], '[clock]: sources: "system" takes the clock at its word'),
     ("clock", "accuracy_floor_ms", 1001, "[clock]: accuracy_floor_ms is above max_accuracy_ms"),
     ("clock", "ntp_servers", ["a b"], "[clock] ntp_servers.0: a host such as ntp.example"),
+    ("clock", "ntp_servers", ["a", "b", "a"], "[clock]: ntp_servers: name each server once"),
     ("clock", "quorum", 1, "[clock] quorum: "),
     ("clock", "sources", [], "[clock] sources: "),
     ("clock", "accuracy_floor_ms", 0, "[clock] accuracy_floor_ms: "),

@@ -181,6 +181,8 @@ class ClockTable(_Table):
             raise ValueError("accuracy_floor_ms is above max_accuracy_ms: then no genTime could ever be given")
         if "system" in self.sources and len(self.sources) > 1:
             raise ValueError('sources: "system" takes the clock at its word, so it stands alone')
+        if len(set(self.ntp_servers)) < len(self.ntp_servers):
+            raise ValueError("ntp_servers: name each server once")
         if "ntp" in self.sources and len(self.ntp_servers) < max(3, self.quorum):
             raise ValueError(
                 f"ntp_servers: {max(3, self.quorum)} servers or more are needed, so that a false one is seen"

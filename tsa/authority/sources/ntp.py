@@ -23,6 +23,7 @@ _SERVER, _UNSYNCHRONISED, _MAX_STRATUM = 4, 3, 15  # mode, leap indicator, strat
 _HEADER = 48  # octets of a packet without extensions
 _ORIGIN, _TRANSMIT = slice(24, 32), slice(40, 48)
 _ERA_S = 1 << 32
+_NO_NTP = "does not answer as an NTP server"
 
 
 class Unfit(Exception):
@@ -112,8 +113,10 @@ def measure(server: str, answer: bytes, sent_us: int, received_us: int) -> Sampl
 
     Its distance is what the server may be off by its own account and half of what the way took (RFC 5905 11.2.3).
     """
+    if len(answer) < _HEADER:
+        raise Unfit(_NO_NTP)
     packet = NTPPacket()
-    packet.from_data(answer.ljust(_HEADER, b"\0"))
+    packet.from_data(answer)
     _check(packet)
     arrived_us, left_us = _unix_us(packet.recv_timestamp), _unix_us(packet.tx_timestamp)
     elapsed_us = received_us - sent_us
@@ -131,7 +134,7 @@ def measure(server: str, answer: bytes, sent_us: int, received_us: int) -> Sampl
 
 def _check(packet: NTPPacket) -> None:
     if packet.mode != _SERVER:
-        raise Unfit("does not answer as an NTP server")
+        raise Unfit(_NO_NTP)
     if packet.stratum == 0:  # a kiss-o'-death: its code stands where the reference would (RFC 5905 7.4)
         code = packet.ref_id.to_bytes(4, "big").rstrip(b"\0")
         raise Unfit(f"refuses ({code.decode('ascii') if code.isalnum() else 'it does not say why'})")
