@@ -1,4 +1,4 @@
-"""The whole server with a real chronyd beside it and its wall clock stepped: what closes the gate, and what opens it."""
+"""The whole server, a real chronyd beside it, its wall clock stepped: what closes the gate, and what opens it."""
 
 import json
 import time
