@@ -174,14 +174,14 @@ class Measurer:
 
     def _conclude(self, faults: list[str], silent: list[str], boot: int) -> None:
         """Write the gate that follows from the readings."""
-        trusted, error, text = reach(list(self._readings.values()), faults, boot, self._settings.drift_ppm)
+        trusted, measured, error, text = reach(list(self._readings.values()), faults, boot, self._settings.drift_ppm)
         if boot < self._settling_until_us:
             trusted, text = False, SETTLING
         window = self._settings.leap_window_s * 1_000_000
         leap = (self._leap_us - window, self._leap_us + window) if self._leap_us is not None else (0, 0)
         self._gate = self._gate._replace(
             trusted=trusted,
-            measured_us=boot,
+            measured_us=measured,
             error_us=error,
             leap_from_us=leap[0],
             leap_until_us=leap[1],

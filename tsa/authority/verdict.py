@@ -8,6 +8,15 @@ from typing import NamedTuple
 from tsa.authority.sources.reading import Reading
 
 
+class Verdict(NamedTuple):
+    """Whether the clock is trusted, why, and its error bound, µs, when it was measured, µs of CLOCK_BOOTTIME."""
+
+    trusted: bool
+    measured_us: int
+    error_us: int
+    text: str
+
+
 class Measured(NamedTuple):
     """What a source said, and when, µs of CLOCK_BOOTTIME."""
 
@@ -19,18 +28,21 @@ class Measured(NamedTuple):
         return self.reading.error_us + (boot_us - self.boot_us) * drift_ppm // 1_000_000
 
 
-def reach(measured: Sequence[Measured], faults: Sequence[str], boot_us: int, drift_ppm: int) -> tuple[bool, int, str]:
-    """(trusted, error bound in µs, why or by what): every source must be trusted, and the worst bound counts."""
+def reach(measured: Sequence[Measured], faults: Sequence[str], boot_us: int, drift_ppm: int) -> Verdict:
+    """What follows at `boot_us`: every source must be trusted, and the worst bound counts."""
     if faults:
-        return False, 0, " ".join(faults)
+        return Verdict(False, boot_us, 0, " ".join(faults))
     spans = [(_span(each, each.error_at(boot_us, drift_ppm)), each.reading.source) for each in measured]
     (_, earliest_end), first = min(spans, key=lambda span: span[0][1])
     (latest_start, _), last = max(spans, key=lambda span: span[0][0])
     if latest_start > earliest_end:
         apart = (latest_start - earliest_end) / 1e6
-        return False, 0, f"The sources {first} and {last} disagree by {apart:.3f} s more than they allow for."
-    error = max(each.error_at(boot_us, drift_ppm) for each in measured)
-    return True, error, "; ".join(f"{each.reading.source}: {each.reading.detail}" for each in measured)
+        text = f"The sources {first} and {last} disagree by {apart:.3f} s more than they allow for."
+        return Verdict(False, boot_us, 0, text)
+    oldest = min(each.boot_us for each in measured)
+    error = max(each.error_at(oldest, drift_ppm) for each in measured)
+    text = "; ".join(f"{each.reading.source}: {each.reading.detail}" for each in measured)
+    return Verdict(True, oldest, error, text)
 
 
 def _span(measured: Measured, error_us: int) -> tuple[int, int]:

@@ -126,7 +126,7 @@ def _status(settings: Config) -> Row:
         if gate is not None and settings.clock.sources == ("system",):  # which is taken at its word, and not measured
             verdict = "trusted" if is_open else "not trusted"
             measured = [JournalEntry(gate.at, "measured", "system", None, None, verdict, gate.why)]
-        rows = [_row(entry) for entry in measured if entry is not None]
+        rows = [_row(entry, settings.clock.drift_ppm) for entry in measured if entry is not None]
         return {"served": True, "open": is_open, **_said(gate), "sources": rows}
     return _measure(settings)
 
@@ -151,19 +151,20 @@ def _measure(settings: Config) -> Row:
             measured.append(Measured(reading, boot))
             told = (reading.offset_us, reading.error_us, "trusted", reading.detail)
             entries.append(JournalEntry(wall, "measured", source, *told))
-    trusted, error, why = reach(measured, faults, boot, settings.clock.drift_ppm)
+    trusted, _, error, why = reach(measured, faults, boot, settings.clock.drift_ppm)
     if trusted and error > settings.clock.max_accuracy_ms * 1_000:
         trusted, why = False, f"The clock may be off by {error / 1e3:.1f} ms, more than [clock] max_accuracy_ms allows."
-    rows = [_row(entry) for entry in entries]
+    rows = [_row(entry, settings.clock.drift_ppm) for entry in entries]
     return {"served": False, "open": trusted, "since": None, "why": why, "sources": rows}
 
 
-def _row(entry: JournalEntry) -> Row:
+def _row(entry: JournalEntry, drift_ppm: int) -> Row:
     age = time.time() - entry.at / 1e6
+    bound = None if entry.error is None else round(entry.error / 1e3 + age * drift_ppm / 1e3, 3)
     return {
         "source": entry.source,
         "offset_ms": None if entry.offset is None else entry.offset / 1e3,
-        "error_bound_ms": None if entry.error is None else entry.error / 1e3,
+        "error_bound_ms": bound,
         "age_s": round(age, 1),
         "verdict": entry.verdict,
         "why": entry.why,
