@@ -171,7 +171,7 @@ class ClockTable(_Table):
     poll_s: Seconds = 64.0
     drift_ppm: int = Field(15, ge=1, le=100_000)
     leap_window_s: int = Field(2, ge=0, le=3600)
-    chrony: Annotated[str, Field(min_length=1)] = "/run/chrony/chronyd.sock"
+    chrony: Annotated[str, Field(min_length=1)] = "127.0.0.1:323"
     ntp_servers: tuple[NtpServer, ...] = Field((), strict=False)
     quorum: int = Field(2, ge=2)
 
