@@ -15,10 +15,12 @@ from tests.faults.desk import CAPACITY, START, Desk, application, assert_whole, 
 from tests.server.processes import events, start, states, wait_for_event, wait_until
 from tests.support import der
 from tests.support import query as queries
+from tests.support.clock import open_page
 from tests.support.query import Query
 from tests.support.server import Server, start_server
 from tests.support.stamping import Authority
 from tests.support.token import read_token
+from tsa import initialise
 from tsa.authority import bookkeeping
 from tsa.authority.applications import add
 from tsa.authority.archive import Archive
@@ -26,6 +28,7 @@ from tsa.authority.control import Control
 from tsa.authority.gate import GatePage
 from tsa.authority.licence import Counters
 from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.config import load
 from tsa.witness import stamp_heads
 
 __all__ = ["start", "states"]
@@ -282,6 +285,18 @@ def test_a_witness_that_does_not_answer_is_told(served: Callable[..., Server]) -
     with authority.connect() as connection:
         authority.stamp(connection, Query())
     server.stop()
+
+
+async def test_by_ourselves_also_after_a_wrong_time_was_accepted(state: Path) -> None:
+    initialise.development(state, "p256", 2)
+    desk = Desk(state).open()
+    await desk.stamp([1])
+    keep_heads(state, desk.time_us)
+    page = open_page()
+    page.write(page.read()._replace(epoch=1))
+    await asyncio.to_thread(stamp_heads, load(state), page)
+    assert kept_witness(state)[0] == "self"
+    await desk.ledger.close()
 
 
 async def test_only_when_something_has_changed_and_an_hour_has_passed(

@@ -217,6 +217,33 @@ def test_chronyd_is_believed_after_a_step_when_it_has_heard_from_its_servers(tmp
     assert bench.is_open()
 
 
+def test_a_measurer_that_follows_another_knows_that_chronyd_has_not_heard_since_a_step(tmp_path: Path) -> None:
+    """A reload, or a restart of the server, makes nothing true that chronyd says of the clock before the step."""
+    bench = begun(tmp_path, "chrony")
+    bench.answers["chrony"] = reading("chrony", reference_us=START_US)
+    bench.go_on(64)
+    bench.wall.step(5 * SECOND_US)
+    bench.go_on(0.25)
+    for page in (bench.page, GatePage()):
+        bench.page, bench.clock = page, Clock(page, bench.hands)
+        bench.measurer = bench.another()
+        bench.measurer.begin()
+        assert "has not heard from its own servers since" in bench.clock.why_closed()
+    bench.answers["chrony"] = reading("chrony", reference_us=START_US + 70 * SECOND_US)
+    bench.go_on(CLOSED_POLL_S)
+    assert bench.is_open()
+
+
+def test_a_small_step_that_the_bound_has_no_room_for_is_measured_too(tmp_path: Path) -> None:
+    bench = begun(tmp_path, accuracy_floor_ms=1, max_accuracy_ms=50, max_step_ms=100)
+    bench.wall.step(60_000)
+    bench.go_on(0.25)
+    assert "may be off by 61.0 ms" in bench.clock.why_closed()
+    bench.go_on(bench.settings.poll_s + 0.5)
+    assert bench.is_open()
+    assert [entry.offset for entry in bench.journal("stepped")] == [60_000]
+
+
 def test_nothing_is_given_around_a_leap_second(tmp_path: Path) -> None:
     leap = START_US + 100 * SECOND_US
     bench = begun(tmp_path, leap_window_s=3, poll_s=1.0)

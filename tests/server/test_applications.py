@@ -200,7 +200,7 @@ def mutual(
         ("anonymous", "enabled"): False,
     }
     applications.add(directory, "invoices", certificate_subject=SUBJECT, networks=["127.0.0.0/8"])
-    monkeypatch.setattr(Server, "_ready", lambda server: bool(events(server, "worker serves")))
+    monkeypatch.setattr(Server, "readiness", lambda server: (200 if events(server, "worker serves") else 0, {}))
     server = start_server(directory, options=options)
     yield server
     server.stop()

@@ -105,6 +105,9 @@ def test_gauges(counted: Authority) -> None:
     wait_until(lambda: plain(samples(counted), "tsa_connections") == 21, "20 connections and the one that asks")
     found = samples(counted)
     assert plain(found, "tsa_queue") == 0
+    assert plain(found, "tsa_clock_trusted") == 1
+    assert 0 <= plain(found, "tsa_clock_error_bound_seconds") < 1
+    assert 0 <= plain(found, "tsa_clock_age_seconds") < 70, "a poll, and not more than a loaded machine needs"
     days = plain(found, "tsa_certificate_days_left")
     until = counted.certificate.not_valid_after_utc.timestamp()
     assert 1 < days <= (until - time.time()) / 86_400 + 0.01
@@ -122,7 +125,10 @@ def test_counts_outlive_a_worker(counted: Authority) -> None:
         counted.stamp(connection)
     os.kill(events(counted.server, "worker started")[0]["pid"], signal.SIGKILL)
     wait_for_event(counted.server, "worker serves", count=3)
-    assert plain(samples(counted), "tsa_stamps_total") == 34
+    found = samples(counted)
+    assert plain(found, "tsa_stamps_total") == 34
+    began = [found["tsa_worker_start_time_seconds", (("worker", str(number)),)] for number in range(2)]
+    assert all(counted.server.directory.stat().st_ctime - 60 < each <= time.time() for each in began)
     for connection in opened:
         connection.socket.close()
     wait_until(lambda: plain(samples(counted), "tsa_connections") == 1, "no connection is counted for the dead")

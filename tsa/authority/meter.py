@@ -16,8 +16,8 @@ LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 _FAILURES = list(PKIFailureInfo)
-_BATCHES, _STAMPS, _LATENCY_US, _QUEUE, _CONNECTIONS, _COMMIT_US, _LEDGER_SEQ, _FAULT = range(8)
-_REFUSALS = 8
+_BATCHES, _STAMPS, _LATENCY_US, _QUEUE, _CONNECTIONS, _COMMIT_US, _LEDGER_SEQ, _FAULT, _STARTED = range(9)
+_REFUSALS = 9
 _LATENCIES = _REFUSALS + len(_FAILURES)
 _BATCH_SIZES = _LATENCIES + len(LATENCY_BOUNDS_S) + 1
 _COMMITS = _BATCH_SIZES + len(BATCH_BOUNDS) + 1
@@ -90,6 +90,15 @@ class Meter:
     def commits(self) -> tuple[list[int], float]:
         """Ledger commits by LATENCY_BOUNDS_S (the last: above all bounds), and the sum in seconds."""
         return self._words[_COMMITS:_WORDS].tolist(), self._words[_COMMIT_US] / 1e6
+
+    @property
+    def started(self) -> int:
+        """When the present worker process began, seconds since the epoch."""
+        return int(self._words[_STARTED])
+
+    @started.setter
+    def started(self, second: int) -> None:
+        self._words[_STARTED] = second
 
     @property
     def ledger_fault(self) -> bool:

@@ -68,9 +68,11 @@ class _Counts(Collector):
             (meter.commits for meter in meters),
         )
         heads = GaugeMetricFamily("tsa_ledger_seq", "The newest row of a worker's ledger file.", labels=["worker"])
+        started = GaugeMetricFamily("tsa_worker_start_time_seconds", "When a worker began.", labels=["worker"])
         for number, meter in enumerate(meters):
             heads.add_metric([str(number)], meter.ledger_seq)
-        yield heads
+            started.add_metric([str(number)], meter.started)
+        yield from (heads, started)
 
 
 class _Applications(Collector):

@@ -70,6 +70,7 @@ class _Worker:
         self._read_config = read_config
         self._place = place
         self._meter = place.meters[place.number]
+        self._meter.started = int(time.time())
         self._books = Books(
             Clock(place.page),
             SerialNumbers(bytes.fromhex(config.tsu.node), place.number),
