@@ -31,7 +31,7 @@ run: setup
 	$(BIN)/tsa serve --dir tsa-data
 
 test: dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: dev
 	$(BIN)/ruff check .

@@ -151,6 +151,7 @@ WRONG = [
     ("clock", "accuracy_floor_ms", 1001, "[clock]: accuracy_floor_ms is above max_accuracy_ms"),
     ("clock", "ntp_servers", ["a b"], "[clock] ntp_servers.0: a host such as ntp.example"),
     ("clock", "ntp_servers", ["a", "b", "a"], "[clock]: ntp_servers: name each server once"),
+    ("token", "fraction_digits", 0, "[token] fraction_digits = 0 cuts up to 1 s off genTime: then"),
     ("clock", "quorum", 1, "[clock] quorum: "),
     ("clock", "sources", [], "[clock] sources: "),
     ("clock", "accuracy_floor_ms", 0, "[clock] accuracy_floor_ms: "),
@@ -159,7 +160,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("table", "key", "value", "sentence"), WRONG)
+@pytest.mark.parametrize(("table", "key", "value", "sentence"), WRONG, ids=range(len(WRONG)))
 def test_a_mistake_names_its_table_and_key(tmp_path: Path, table: str, key: str, value: object, sentence: str) -> None:
     said = fault_of(tmp_path, with_option(DEFAULT, table, key, value))
     assert f"{tmp_path / 'tsa.toml'}: {sentence}" in said

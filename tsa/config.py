@@ -21,6 +21,8 @@ from tsa.protocol import der
 from tsa.protocol.oids import HASHES
 
 FILE_NAME = "tsa.toml"
+LOCK = "lock"
+"""The file that a server holds while it uses the state folder, and touches while it watches the clock."""
 
 
 class ConfigFault(Exception):
@@ -128,6 +130,11 @@ class TokenTable(_Table):
     include_tsa_name: bool = False
     signing_time: bool = False
 
+    @property
+    def cut_us(self) -> int:
+        """How much of genTime is not written at most, µs."""
+        return int(10 ** (6 - self.fraction_digits)) if self.fraction_digits < 6 else 0
+
 
 class SigningTable(_Table):
     """[signing]: how much is taken on at once."""
@@ -213,6 +220,15 @@ class Config(_Table):
     clock: ClockTable = ClockTable()
     log: LogTable = LogTable()
 
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        if self.token.cut_us >= self.clock.max_accuracy_ms * 1_000:
+            raise ValueError(
+                f"[token] fraction_digits = {self.token.fraction_digits} cuts up to {self.token.cut_us / 1e6:g} s off"
+                " genTime: then [clock] max_accuracy_ms must be more"
+            )
+        return self
+
     def path(self, name: str) -> Path:
         """A file named in tsa.toml: absolute, or relative to the state folder."""
         return self.dir / name
@@ -258,9 +274,11 @@ def write_default(state: Path, passphrase_file: Path | None = None) -> None:
 
 
 def _sentence(file: Path, where: tuple[int | str, ...], fault: object) -> str:
+    kind, message = fault["type"], fault["msg"]  # type: ignore[index]
+    if not where:  # more than one table has to do with it
+        return f"{file}: {message.removeprefix('Value error, ')}."
     table, *keys = (str(part) for part in where)
     place = f"[{table}] {'.'.join(keys)}".rstrip()
-    kind, message = fault["type"], fault["msg"]  # type: ignore[index]
     if kind == "extra_forbidden":
         message = "unknown key; the README lists every key of every table"
     return f"{file}: {place}: {message.removeprefix('Value error, ')}."

@@ -31,7 +31,7 @@ from tsa.authority.segment import LedgerFault
 from tsa.authority.sources.asking import ask, refuse_unsynchronised
 from tsa.authority.tsu import UnusableTsu
 from tsa.child import guarded, trial
-from tsa.config import Config, ConfigFault
+from tsa.config import LOCK, Config, ConfigFault
 from tsa.server.listening import listen, refuse_new
 from tsa.server.worker import Place, run
 from tsa.witness import stamp_heads
@@ -42,6 +42,7 @@ STEADY_S = 60.0  # a worker that lived this long failed for a new reason
 BOOKKEEPING_EVERY_S = 60.0
 LOCK_WAIT_S = 10.0  # for the workers of a supervisor that was killed to end
 FIRST_MEASUREMENT_S = 5.0
+MEASURER_EVERY_S = 1.0  # one that fails at once is not started more often
 KILL_AFTER_S = 5.0  # beyond [server] drain_s
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
@@ -138,12 +139,13 @@ class Supervisor:
 
     def _measure(self) -> int:
         """A process of its own measures the clock, by the settings of now; its id."""
+        self._measured_since = time.monotonic()
         pid = os.fork()
         if pid == 0:
             self._listening.close()
             os.close(self._lock)
             os.close(self._lifeline_end)
-            measurer = Measurer(self._config.clock, self._config.dir, self._page, ask)
+            measurer = Measurer(self._config, self._page, ask)
             os._exit(guarded(lambda: measurer.run(self._lifeline), failing="clock not measured"))
         return pid
 
@@ -197,8 +199,8 @@ class Supervisor:
             if pid == self._bookkeeper:
                 self._bookkeeper = None
             if pid == self._measurer:
-                self._measurer, self._measurer_due = None, time.monotonic() + FIRST_BACKOFF_S
-                log.info("clock's measurer ended", restart_in_s=FIRST_BACKOFF_S)
+                self._measurer, self._measurer_due = None, self._measured_since + MEASURER_EVERY_S
+                log.info("clock's measurer ended")
             for number, slot in enumerate(self._slots):
                 if slot.pid == pid:
                     self._bury(number, slot, os.waitstatus_to_exitcode(status))
@@ -272,7 +274,7 @@ def _allow_connections() -> None:
 
 def _only_one(state: Path) -> int:
     """Hold the state folder: workers inherit the lock, so it is free only when all of them have ended too."""
-    lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(state / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     end = time.monotonic() + LOCK_WAIT_S
     while True:
         try:

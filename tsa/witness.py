@@ -11,9 +11,9 @@ import aiohttp
 import structlog
 
 from tsa.authority.bookkeeping import heads_text, keep_witness, witness_due
-from tsa.authority.clock import Clock
 from tsa.authority.control import Control
 from tsa.authority.gate import GatePage
+from tsa.authority.issue import Books
 from tsa.authority.opening import open_authority, stamp_unbilled, trial_books
 from tsa.client import TIMEOUT_S, StampFault, post, request_for
 from tsa.config import Config
@@ -31,13 +31,14 @@ def stamp_heads(config: Config, page: GatePage) -> None:
     with closing(Control(config.dir)) as control:
         if not witness_due(control):
             return
-        if config.ledger.witness is None and (why := Clock(page).why_closed()):
+        books = trial_books(config, WITNESS_PLACE, page)
+        if config.ledger.witness is None and (why := books.clock.why_closed()):
             log.warning("ledger heads not stamped yet", reason=why)
             return
         heads, url = heads_text(control), config.ledger.witness
         algorithm = HASHES["sha256" if url else config.policy.hashes[0]]
         request = request_for(algorithm, hashlib.new(algorithm.name, heads.encode()).digest())
-        response = asyncio.run(_ask(url, request) if url else _stamp(config, request, page))
+        response = asyncio.run(_ask(url, request) if url else _stamp(config, request, books))
         keep_witness(control, url or "self", heads, request, response)
     log.info("ledger heads stamped", by=url or "self")
 
@@ -52,8 +53,8 @@ async def _ask(url: str, request: bytes) -> bytes:
     return response
 
 
-async def _stamp(config: Config, request: bytes, page: GatePage) -> bytes:
-    authority = await open_authority(config, trial_books(config, WITNESS_PLACE, page))
+async def _stamp(config: Config, request: bytes, books: Books) -> bytes:
+    authority = await open_authority(config, books)
     try:
         return await stamp_unbilled(authority, request)
     finally:

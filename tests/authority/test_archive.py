@@ -19,7 +19,7 @@ from tests.faults.desk import START, Desk, application, control, query_for
 from tests.support.token import read_token
 from tsa.authority import imprints, segment
 from tsa.authority.applications import add, new_key
-from tsa.authority.archive import Archive, Record
+from tsa.authority.archive import Archive, Record, newest_gen_time
 from tsa.authority.segment import FOLDER, LedgerFault
 from tsa.commands.ledger import FIELDS, app
 from tsa.protocol.der import dotted
@@ -49,7 +49,11 @@ class Kept:
             await desk.ledger.close()
 
     async def _stamp(self, desk: Desk, worker: int, month: int) -> None:
-        desk.use(unit("p256" if month % 2 else "ed25519"), token={"fraction_digits": 3 * month % 7})
+        desk.use(
+            unit("p256" if month % 2 else "ed25519"),
+            token={"fraction_digits": 3 * month % 7},
+            clock={"max_accuracy_ms": 2000},
+        )
         for number in range(6):
             by = SHOP if number % 2 else desk.anyone
             tokens = await desk.stamp([number * 10 + worker, 7], by)
@@ -356,3 +360,30 @@ async def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         fault = run(tmp_path, *command, *(["anonymous"] if command[-1] == "--app" else [])).exception
         assert isinstance(fault, LedgerFault)
         assert str(fault) == f"{path} cannot be read: database disk image is malformed."
+
+
+# The newest genTime, which the clock may not be before.
+
+
+async def test_the_newest_gen_time_of_all_workers_is_known(tmp_path: Path) -> None:
+    assert newest_gen_time(tmp_path / FOLDER, 0) == 0
+    early, late = Desk(tmp_path).open(), Desk(tmp_path, worker=1).open()
+    await early.stamp([1])
+    late.time_us += 5_000_000
+    await late.stamp([1, 2])
+    late.ledger._begin(segment.name_of("2026-11", 1, 1), segment.name_of("2026-11", 1, 0))  # it has no rows yet
+    assert newest_gen_time(tmp_path / FOLDER, 0) == late.time_us
+    assert newest_gen_time(tmp_path / FOLDER, 1) == 0, "there are no files of this epoch"
+    await early.ledger.close()
+    await late.ledger.close()
+
+
+async def test_a_file_of_a_later_month_counts_though_it_is_empty(tmp_path: Path) -> None:
+    """A clock that ran ahead began it; nothing can be recorded before it, so there must be something to accept."""
+    desk = Desk(tmp_path).open()
+    await desk.stamp([1])
+    desk.ledger.open(DECEMBER + DAY_US)
+    with pytest.raises(LedgerFault, match="behind the newest row"):
+        desk.ledger.open(desk.time_us)
+    assert newest_gen_time(tmp_path / FOLDER, 0) == DECEMBER
+    await desk.ledger.close()

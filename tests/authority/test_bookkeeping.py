@@ -24,6 +24,7 @@ from tsa import initialise
 from tsa.authority import bookkeeping
 from tsa.authority.applications import add
 from tsa.authority.archive import Archive
+from tsa.authority.clock import Hands
 from tsa.authority.control import Control
 from tsa.authority.gate import GatePage
 from tsa.authority.licence import Counters
@@ -292,8 +293,8 @@ async def test_by_ourselves_also_after_a_wrong_time_was_accepted(state: Path) ->
     desk = Desk(state).open()
     await desk.stamp([1])
     keep_heads(state, desk.time_us)
-    page = open_page()
-    page.write(page.read()._replace(epoch=1))
+    page, (wall, boot) = open_page(), Hands().read()
+    page.write(page.read()._replace(epoch=1, anchor_us=wall - boot))
     await asyncio.to_thread(stamp_heads, load(state), page)
     assert kept_witness(state)[0] == "self"
     await desk.ledger.close()

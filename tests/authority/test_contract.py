@@ -220,6 +220,7 @@ def test_development_licences_count_only_while_no_issuer_is_pinned(control: Cont
         (issued(), PINNED, None, "no application 'Bank of Ürümqi': add it"),
         (issued(), PINNED, "nobody", "no application 'nobody'"),
     ],
+    ids=["no-issuer", "no-key", "another-issuer", "no-such-application", "nobody"],
 )
 def test_a_file_that_cannot_be_installed_changes_nothing(
     control: Control, text: str, pinned: str | None, application: str | None, sentence: str

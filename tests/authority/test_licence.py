@@ -252,3 +252,16 @@ def test_a_straggler_may_be_the_first_of_its_window(counters: Counters) -> None:
     assert debit(counters, buyer, 7, 9 * length) == 5
     assert debit(counters, buyer, 1, 9 * length) == 0
     assert counters.used(buyer.id, 10) == (1, 0)
+
+
+def test_windows_that_are_yet_to_come_are_forgotten_and_no_others(counters: Counters) -> None:
+    """After `tsa clock accept`: what was had before the clock ran ahead counts, also in the window after."""
+    one = application(10)
+    assert debit(counters, one, 6) == 6
+    assert debit(counters, one, 10, NEXT + 5 * (NEXT - START)) == 10
+    counters.forget_after(START + 1)
+    assert debit(counters, one, 9) == 4
+    assert debit(counters, one, 3, NEXT) == 3
+    assert used(counters, one) == (10, 5)
+    assert used(counters, one, NEXT) == (3, 0)
+    assert debit(counters, one, 10, NEXT + 5 * (NEXT - START)) == 10

@@ -13,7 +13,7 @@ from tsa.authority.gate import GatePage
 from tsa.authority.journal import Journal, JournalEntry
 from tsa.authority.measurer import CLOSED_POLL_S, SETTLING, Measurer
 from tsa.authority.sources.reading import Distrusted, NoAnswer, Reading
-from tsa.config import ClockTable
+from tsa.config import ClockTable, Config, TokenTable
 from tsa.protocol.errors import TimeNotAvailable
 
 Answer = Reading | Exception
@@ -29,13 +29,15 @@ class Bench:
         self.state = state
         self.page = page or GatePage()
         self.settings = ClockTable(sources=sources, ntp_servers=("a", "b", "c"), **settings)  # type: ignore[arg-type]
+        self.token = TokenTable(fraction_digits=6)
         self.hands = Hands(self.wall.wall_ns, self.wall.boot_ns)
         self.clock = Clock(self.page, self.hands)
         self.measurer = self.another()
 
     def another(self) -> Measurer:
         """A measurer that takes the page over."""
-        return Measurer(self.settings, self.state, self.page, self.ask, self.hands)
+        config = Config(dir=self.state, clock=self.settings, token=self.token)
+        return Measurer(config, self.page, self.ask, self.hands)
 
     def ask(self, source: str, settings: ClockTable, now_us: int) -> Reading:
         assert (settings, now_us) == (self.settings, self.wall.us)
@@ -283,12 +285,39 @@ def test_a_leap_second_that_is_taken_back_closes_nothing(tmp_path: Path) -> None
     assert bench.is_open()
 
 
-def test_a_journal_that_cannot_be_written_does_not_stop_the_clock(tmp_path: Path) -> None:
+def test_a_journal_that_cannot_be_read_keeps_the_gate_closed_at_start_and_not_later(tmp_path: Path) -> None:
+    """It alone knows which genTimes of the ledger a person has accepted as wrong."""
     (tmp_path / "clock.db").mkdir()
     with structlog.testing.capture_logs() as logged:
         bench = begun(tmp_path)
+        assert "clock.db cannot be used" in bench.clock.why_closed()
+        (tmp_path / "clock.db").rmdir()
+        bench.go_on(0.25)
+        assert bench.is_open()
+        (tmp_path / "clock.db").rename(tmp_path / "elsewhere")
+        (tmp_path / "clock.db").mkdir()
+        bench.measurer = bench.another()
+        bench.measurer.begin()
         assert bench.is_open()
     assert "clock not journalled" in {event["event"] for event in logged}
+
+
+def test_a_measurer_that_dies_in_a_leap_window_leaves_it_to_the_next(tmp_path: Path) -> None:
+    bench = begun(tmp_path, poll_s=1.0)
+    bench.answers["ntp"] = reading("ntp", leap_us=START_US + 10 * SECOND_US)
+    bench.go_on(9)
+    del bench.answers["ntp"]
+    bench.measurer = bench.another()
+    bench.measurer.begin()
+    assert "leap second" in bench.clock.why_closed()
+
+
+def test_what_gen_time_loses_to_its_digits_is_part_of_the_accuracy(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "ntp", accuracy_floor_ms=1)
+    bench.token = TokenTable(fraction_digits=1)
+    bench.measurer = bench.another()
+    bench.measurer.begin()
+    assert bench.clock.gen_time()[1] == 1_000 + 100_000
 
 
 def test_each_opening_and_closing_is_logged_once(tmp_path: Path) -> None:

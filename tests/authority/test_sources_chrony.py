@@ -59,7 +59,15 @@ def test_a_chronyd_that_follows_this_machines_own_clock() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"root dispersion": "nan"}, {"root delay": "inf"}, {"system time": ""}, {"stratum": "three"}]
+    "fields",
+    [
+        {"root dispersion": "nan"},
+        {"root delay": "inf"},
+        {"system time": ""},
+        {"stratum": "three"},
+        {"system time": "9223372036854775807"},
+        {"root dispersion": "-1.0"},
+    ],
 )
 def test_data_that_cannot_be_read(fields: dict[str, str]) -> None:
     with pytest.raises(NoAnswer, match="cannot be read"):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
+from unittest.mock import MagicMock
 
 import pytest
 from ntplib import NTP, NTPPacket
@@ -122,6 +123,20 @@ def test_a_server_that_keeps_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ntp, "TIMEOUT_S", 0.05)
     with serving(lambda query: []) as server, pytest.raises(NoAnswer, match=rf"{server} does not answer \(timed out\)"):
         read_ntp([server], 1, NOW_US)
+
+
+def test_a_flood_of_what_answers_no_query_is_not_listened_to_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    flood, limit = MagicMock(), time.monotonic() + 3
+
+    def recv(_octets: int) -> bytes:
+        assert time.monotonic() < limit, "it listens on"
+        return answer()
+
+    flood.__enter__.return_value.recv = recv
+    monkeypatch.setattr(ntp, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(ntp.socket, "socket", lambda *_: flood)
+    with pytest.raises(TimeoutError):
+        ask_server("127.0.0.1:123")
 
 
 def test_servers_are_asked_at_once_and_stragglers_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:

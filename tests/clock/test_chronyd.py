@@ -24,6 +24,15 @@ def ntp(*servers: Chronyd, quorum: int = 2) -> Reading:
     return read_ntp([each.address for each in servers], quorum, now_us())
 
 
+def sure(address: str, bound_us: int = NEAR_US) -> Reading:
+    """What chronyd says once its bound is below that: with few samples its dispersion comes and goes."""
+    limit = time.monotonic() + 20
+    while (reading := read_chrony(address, now_us())).error_us >= bound_us:
+        assert time.monotonic() < limit, reading
+        time.sleep(0.05)
+    return reading
+
+
 def test_three_servers_that_are_right(chronyd: Make) -> None:
     servers = [chronyd().start() for _ in range(3)]
     reading = ntp(*servers)
@@ -82,8 +91,8 @@ def test_chronyd_that_follows_another(chronyd: Make) -> None:
     server = chronyd().start()
     daemon = chronyd(follows=server).start().wait_synchronised()
     for address in (daemon.command_address, daemon.command_socket):
-        reading = read_chrony(address, now_us())
-        assert abs(reading.offset_us) <= reading.error_us < NEAR_US
+        reading = sure(address)
+        assert abs(reading.offset_us) <= reading.error_us
         assert reading.leap_us is None
         assert "follows 127.0.0.1, stratum 2" in reading.detail
         assert reading.reference_us is not None
@@ -93,16 +102,16 @@ def test_chronyd_that_follows_another(chronyd: Make) -> None:
         with pytest.raises(NoAnswer, match=r"does not answer at .*: start it"):
             read_chrony(address, now_us())
     daemon.start().wait_synchronised()
-    assert read_chrony(daemon.command_address, now_us()).error_us < NEAR_US
+    sure(daemon.command_address)
 
 
 @pytest.mark.parametrize("offset_s", [5, -5])
 def test_chronyd_that_knows_the_clock_to_be_wrong(chronyd: Make, offset_s: int) -> None:
     server = chronyd().start()
     daemon = chronyd(follows=server, offset_s=offset_s).start().wait_synchronised()
-    reading = read_chrony(daemon.command_address, now_us())
+    reading = sure(daemon.command_address, 5 * US + NEAR_US)
     assert abs(reading.offset_us - offset_s * US) < NEAR_US
-    assert abs(reading.offset_us) < reading.error_us < 5 * US + NEAR_US
+    assert abs(reading.offset_us) < reading.error_us
 
 
 def test_chronyd_hears_from_its_server_again(chronyd: Make) -> None:

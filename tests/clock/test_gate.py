@@ -169,6 +169,23 @@ def test_a_clock_taken_at_its_word_that_is_stepped(tmp_path: Path, wall: WallClo
         assert_closed(server)
 
 
+def test_no_ledger_file_is_begun_by_a_clock_that_is_not_trusted(tmp_path: Path) -> None:
+    """It would stand in whatever month that clock shows, and hold up every stamp before that."""
+    nobody = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"]
+    with serving(tmp_path, sources=["ntp"], ntp_servers=nobody) as server:
+        assert_closed(server)
+        assert "opened when the clock is trusted" in why_closed(server)
+        assert list((tmp_path / "ledger").glob("*/*")) == []
+        with server.connect() as connection:
+            page = connection.get("/metrics").body
+        assert b"tsa_clock_trusted 0.0" in page
+        assert b"tsa_clock_error_bound_seconds" not in page, "0 would be the best bound of all"
+        set_option(tmp_path, "clock", "sources", ["system"])
+        server.process.send_signal(1)
+        server.wait_ready()
+        gen_time(server)
+
+
 def test_a_kernel_clock_that_nobody_synchronises_is_refused_at_start(tmp_path: Path) -> None:
     """As in many containers; where the kernel's clock is synchronised, the server starts."""
     init(tmp_path)

@@ -70,7 +70,12 @@ def talkative(fleet: Fleet) -> Authority:
 @pytest.fixture(scope="module")
 def terse(fleet: Fleet) -> Authority:
     """Nothing optional."""
-    options = {("token", "include_tsa_name"): False, ("token", "signing_time"): False, ("token", "fraction_digits"): 0}
+    options = {
+        ("token", "include_tsa_name"): False,
+        ("token", "signing_time"): False,
+        ("token", "fraction_digits"): 0,
+        ("clock", "max_accuracy_ms"): 3000,
+    }
     return Authority(fleet.get("terse", options=options))
 
 

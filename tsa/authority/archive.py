@@ -43,9 +43,10 @@ class Record(NamedTuple):
 
 
 def newest_gen_time(folder: Path, epoch: int) -> int:
-    """The newest genTime, µs since the epoch, in the files of an epoch's places (serial.py); 0 without a stamp.
+    """The newest genTime, µs since the epoch, in the files of an epoch's places (serial.py); 0 without a file.
 
-    Raises LedgerFault.
+    A file that was begun in a later month than that counts as a stamp of its first moment: nothing can be recorded
+    before it. Raises LedgerFault.
     """
     names = [name for name in segment.list_segments(folder) if segment.worker_of(name) // PLACES == epoch]
     newest: dict[int, int] = {}
@@ -53,7 +54,7 @@ def newest_gen_time(folder: Path, epoch: int) -> int:
         if not newest.get(segment.worker_of(name)):  # a file that was just begun has no row yet
             with segment.reading(folder / name) as connection:
                 newest[segment.worker_of(name)] = segment.head(connection)[2]
-    return max(newest.values(), default=0)
+    return max([*newest.values(), *map(segment.earliest_of, names)], default=0)
 
 
 class Archive:

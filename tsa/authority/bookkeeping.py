@@ -144,7 +144,7 @@ def witness_due(control: Control) -> bool:
     if row is None:
         return heads_text(control) != "[]"
     stamped_at, heads = row
-    return bool(time.time() - stamped_at >= WITNESS_EVERY_S and heads != heads_text(control))
+    return bool(not 0 <= time.time() - stamped_at < WITNESS_EVERY_S and heads != heads_text(control))
 
 
 def keep_witness(control: Control, by: str, heads: str, request: bytes, response: bytes) -> None:

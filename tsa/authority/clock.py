@@ -12,6 +12,7 @@ from tsa.authority.gate import NOBODY_MEASURES_US, Gate, GatePage
 from tsa.protocol.errors import TimeNotAvailable
 
 CLOSED = "The clock of this authority is not trusted now: try again later."
+UNWATCHED = "Nobody has looked at the clock for a while: the process that measures it does not answer."
 _LOOKS = 4
 
 
@@ -76,7 +77,7 @@ class Clock:
     def _judge(self, gate: Gate, wall_us: int, boot_us: int) -> tuple[int, str]:
         """As Gate.judge(), with what this process alone knows."""
         if boot_us - self.page.alive_us > NOBODY_MEASURES_US:
-            return 0, "Nobody has looked at the clock for a while: the process that measures it does not answer."
+            return 0, UNWATCHED
         if gate is self._stepped_in:
             return 0, "The clock was stepped and has not been measured since."
         if gate.epoch != self.epoch:

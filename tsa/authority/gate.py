@@ -29,6 +29,7 @@ class Gate(NamedTuple):
     measured_us: int = 0  # boot, when it was measured
     error_us: int = 0  # how far it was off at most
     drift_ppm: int = 0  # how much worse it may have become since
+    cut_us: int = 0  # what genTime loses to the digits that are written of it
     floor_us: int = 0  # the accuracy that is claimed at best
     max_accuracy_us: int = 0
     max_step_us: int = 0
@@ -52,12 +53,12 @@ class Gate(NamedTuple):
         late = max(0, last_us - wall_us, self.newest_us - wall_us)
         if late > self.max_step_us:
             return 0, (
-                f"The newest stamp lies {late / 1e6:.3f} s in the future by this clock: set the clock right; if the"
-                " stamp's time is what is wrong, see `tsa clock accept`."
+                f"The ledger's newest stamp or file lies {late / 1e6:.3f} s in the future by this clock: set the clock"
+                " right; if the ledger's time is what is wrong, see `tsa clock accept`."
             )
         if self.leap_from_us <= wall_us < self.leap_until_us:
             return 0, "A leap second is near: [clock] leap_window_s keeps the gate closed around it."
-        error = self.error_at(boot_us) + abs(step) + late
+        error = self.error_at(boot_us) + abs(step) + late + self.cut_us
         if error > self.max_accuracy_us:
             age = (boot_us - self.measured_us) / 1e6
             return 0, (
@@ -73,6 +74,11 @@ class Gate(NamedTuple):
     def error_at(self, boot_us: int) -> int:
         """How far the clock may be off at `boot_us` at most, µs, if nobody has set it since it was measured."""
         return self.error_us + (boot_us - self.measured_us) * self.drift_ppm // 1_000_000
+
+    def has_no_room_for(self, step_us: int) -> bool:
+        """Whether the clock, when it was measured, was good enough but for a step before that."""
+        error = self.error_us + self.cut_us
+        return self.trusted and error <= self.max_accuracy_us < error + abs(step_us)
 
 
 _STATE = struct.Struct(f"?{len(Gate._fields) - 2}q{_TEXT_OCTETS}s")

@@ -106,8 +106,20 @@ class Journal:
         return self._newest("kind = 'measured' AND source = ?", source)
 
     def gate(self) -> JournalEntry | None:
-        """The newest opening or closing of the gate. Raises JournalFault."""
-        return self._newest("kind IN ('opened', 'closed')")
+        """The newest opening of the gate, or its closing, with the reason that was found last. Raises JournalFault."""
+        newest = self._newest("kind IN ('opened', 'closed')")
+        if newest is None or newest.kind == "opened":
+            return newest
+        [[closed]] = self._rows(
+            "SELECT at FROM entry WHERE kind = 'closed' AND id >"
+            " (SELECT coalesce(max(id), 0) FROM entry WHERE kind = 'opened') ORDER BY id LIMIT 1"
+        )
+        return newest._replace(at=closed)
+
+    def is_stepped(self) -> bool:
+        """Whether the clock was stepped after the gate was last opened. Raises JournalFault."""
+        newest = self._newest("kind IN ('stepped', 'opened')")
+        return newest is not None and newest.kind == "stepped"
 
     def _newest(self, condition: str, *values: object) -> JournalEntry | None:
         rows = self._rows(f"SELECT {_COLUMNS} FROM entry WHERE {condition} ORDER BY id DESC LIMIT 1", *values)  # noqa: S608

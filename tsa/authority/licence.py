@@ -64,7 +64,8 @@ class Counters:
                 return at
         if words[first] >> 32 > window:
             return self._begin(first + _ENTRY, window) if words[first + _ENTRY] >> 32 < window else None
-        words[first + _ENTRY], words[first + _ENTRY + 1] = words[first], words[first + 1]
+        if words[first] > words[first + _ENTRY]:  # not so after forget_after()
+            words[first + _ENTRY], words[first + _ENTRY + 1] = words[first], words[first + 1]
         return self._begin(first, window)
 
     def _begin(self, at: int, window: int) -> int:

@@ -6,10 +6,11 @@ step, it asks the sources of [clock]. What it finds, and every opening and closi
 
 from __future__ import annotations
 
+import os
+import re
 import select
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import structlog
 
@@ -20,7 +21,7 @@ from tsa.authority.journal import Journal, JournalEntry, JournalFault
 from tsa.authority.segment import FOLDER, LedgerFault
 from tsa.authority.sources.reading import Distrusted, NoAnswer, Reading
 from tsa.authority.verdict import Measured, reach
-from tsa.config import ClockTable
+from tsa.config import LOCK, ClockTable, Config
 
 TICK_S = 0.25
 CLOSED_POLL_S = 8.0  # while the gate is closed, a source is asked as often as this
@@ -33,11 +34,12 @@ log = structlog.get_logger()
 
 
 class Measurer:
-    """Measures by `settings` for the server of the folder `state`; tests inject `hands` and `ask`."""
+    """Measures as [clock] of `config` says, and writes `page`; tests inject `hands` and `ask`."""
 
-    def __init__(self, settings: ClockTable, state: Path, page: GatePage, ask: Ask, hands: Hands | None = None) -> None:
-        self._settings = settings
-        self._state = state
+    def __init__(self, config: Config, page: GatePage, ask: Ask, hands: Hands | None = None) -> None:
+        self._settings = config.clock
+        self._cut_us = config.token.cut_us
+        self._state = config.dir
         self._page = page
         self._ask = ask
         self._hands = hands or Hands()
@@ -49,6 +51,7 @@ class Measurer:
         self._reference_us: int | None = None  # after a step: what chronyd said before it heard from its servers again
         self._due_us = 0
         self._told: tuple[bool, str] | None = None
+        self._journal_fault = ""  # until the journal has been read: it knows of what a person has accepted
 
     def run(self, lifeline: int) -> None:
         """Until the pipe `lifeline` reads end-of-file."""
@@ -62,11 +65,16 @@ class Measurer:
     def begin(self) -> None:
         """Take the page over from a measurer before this one, or measure for the first time."""
         before, (wall, boot) = self._page.read(), self._hands.read()
-        self._gate = self._framed(before, wall, boot)
+        self._gate = self._framed(before)
         if not self._page.number:
             self._gate = self._gate._replace(anchor_us=wall - boot)
         elif not before.trusted:
             self._settle(boot)
+        if before.leap_until_us > wall:
+            self._leap_us = (before.leap_from_us + before.leap_until_us) // 2
+        with suppress(JournalFault):
+            if self._opened().is_stepped():
+                self._reference_us = -1
         self._read_ledger()
         self.tick()
 
@@ -76,20 +84,20 @@ class Measurer:
         step = self._gate.stepped(wall, boot)
         if abs(step) > self._gate.max_step_us or self._page.suspected:
             self._stepped(step, wall, boot)
-        if (epoch := self._epoch()) != self._gate.epoch:
-            self._gate = self._gate._replace(epoch=epoch)
-            self._read_ledger()
-            self._due_us = 0
+        self._read_journal()
         if boot >= self._due_us:
             self._measure()
         self._tell()
         self._page.alive_us = self._hands.read()[1]
+        with suppress(OSError):
+            os.utime(self._state / LOCK)  # for who is not of this server, such as `tsa clock`
 
-    def _framed(self, gate: Gate, wall: int, boot: int) -> Gate:
+    def _framed(self, gate: Gate) -> Gate:
         """`gate` with what the settings say."""
         settings = self._settings
         return gate._replace(
             drift_ppm=settings.drift_ppm,
+            cut_us=self._cut_us,
             floor_us=settings.accuracy_floor_ms * 1_000,
             max_accuracy_us=settings.max_accuracy_ms * 1_000,
             max_step_us=settings.max_step_ms * 1_000,
@@ -125,7 +133,7 @@ class Measurer:
     def _measure(self) -> None:
         """Ask every source, and write what follows."""
         wall, boot = self._hands.read_calmly(self._gate)
-        faults, silent, entries = list[str](), list[str](), list[JournalEntry]()
+        faults, silent, entries = list(filter(None, [self._journal_fault])), list[str](), list[JournalEntry]()
         for source in self._settings.sources:
             said = JournalEntry(wall, "measured", source, None, None, None, "")
             try:
@@ -147,6 +155,8 @@ class Measurer:
         self._note(*entries)
         self._watch_leap(wall)
         self._conclude(faults, silent, boot)
+        if not silent and self._gate.has_no_room_for(self._gate.stepped(wall, boot)):
+            self._page.suspected = True  # or small steps, which are added to every new bound, would keep it closed
         poll_s = self._settings.poll_s if self._gate.trusted else min(self._settings.poll_s, CLOSED_POLL_S)
         self._due_us = boot + int(poll_s * 1e6)
         if boot < self._settling_until_us:
@@ -193,7 +203,7 @@ class Measurer:
         """Log and journal the gate's openings and closings, and a new reason of the measurer's for a closed one."""
         wall, boot = self._hands.read_calmly(self._gate)
         accuracy, why = self._gate.judge(wall, boot)
-        told = (not why, "" if self._gate.trusted else self._gate.text)
+        told = (not why, "" if self._gate.trusted else re.sub(r"[\d.]+", "", self._gate.text))  # figures always change
         if told == self._told:
             return
         self._told = told
@@ -204,11 +214,18 @@ class Measurer:
             log.info("clock trusted", accuracy_ms=accuracy / 1e3, by=self._gate.text)
             self._note(JournalEntry(wall, "opened", None, None, accuracy, None, self._gate.text))
 
-    def _epoch(self) -> int:
-        """How often a future genTime was accepted as wrong; what it was, where the journal cannot be read."""
-        with suppress(JournalFault):
-            return self._opened().epoch()
-        return self._gate.epoch
+    def _read_journal(self) -> None:
+        """How often a future genTime was accepted as wrong; what it was, where that cannot be read any more."""
+        try:
+            epoch = self._opened().epoch()
+        except JournalFault as fault:
+            if not self._page.number:
+                self._journal_fault = str(fault)
+            return
+        if epoch != self._gate.epoch or self._journal_fault:
+            self._gate, self._journal_fault = self._gate._replace(epoch=epoch), ""
+            self._read_ledger()
+            self._due_us = 0
 
     def _note(self, *entries: JournalEntry) -> None:
         """Journal; a journal that cannot be written does not stop the clock."""

@@ -91,8 +91,10 @@ async def _stamp(authority: Authority, octets: bytes, moment: Callable[[], tuple
 
 def trial_books(config: Config, place: int, page: GatePage) -> Books:
     """Books of a process that bills and records nothing; `place` goes into its serial numbers."""
+    clock = Clock(page)
+    clock.begin_epoch(page.read().epoch)  # it has no ledger that would have to move
     return Books(
-        Clock(page),
+        clock,
         SerialNumbers(bytes.fromhex(config.tsu.node), place),
         Ledger(config.dir / FOLDER, place, config.ledger.roll_mib << 20, shared_meters(1)[0]),
         Counters(config.licence.window_s),

@@ -18,7 +18,7 @@ from tsa.protocol import cms
 SCHEMA_VERSION = 1
 FOLDER = "ledger"
 
-_NAME = re.compile(r"(\d{4}-\d{2})/(\d+)(?:-(\d+))?\.db")
+_NAME = re.compile(r"([1-9]\d{3}-(?:0[1-9]|1[0-2]))/(\d+)(?:-(\d+))?\.db")
 _SCHEMA = """
 CREATE TABLE segment (
     worker INTEGER NOT NULL,
@@ -62,6 +62,11 @@ class LedgerFault(Exception):
 def month_of(microseconds: int) -> str:
     """The month, UTC, that a genTime belongs to, as its folder is named."""
     return f"{datetime.fromtimestamp(microseconds // 1_000_000, UTC):%Y-%m}"
+
+
+def earliest_of(name: str) -> int:
+    """The first moment, µs since the epoch, of the month of a segment."""
+    return int(datetime(int(name[:4]), int(name[5:7]), 1, tzinfo=UTC).timestamp()) * 1_000_000
 
 
 def name_of(month: str, worker: int, number: int) -> str:

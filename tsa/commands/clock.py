@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tsa.authority.archive import newest_gen_time
-from tsa.authority.clock import ClockFault, Hands
+from tsa.authority.clock import UNWATCHED, ClockFault, Hands
+from tsa.authority.gate import NOBODY_MEASURES_US
 from tsa.authority.journal import Journal, JournalEntry
 from tsa.authority.segment import FOLDER
 from tsa.authority.serial import LAST_EPOCH
@@ -26,7 +27,7 @@ from tsa.authority.sources.asking import ask
 from tsa.authority.sources.reading import Distrusted, NoAnswer
 from tsa.authority.verdict import Measured, reach
 from tsa.commands import AsJson, StateDir, second
-from tsa.config import Config, load
+from tsa.config import LOCK, Config, load
 
 WATCH_EVERY_S = 1.0
 
@@ -67,16 +68,18 @@ def history(
 ) -> None:
     """Print every measurement, step, opening and closing of the gate, and acceptance; with --json one object a line."""
     load(state)
-    table = Table("at (UTC)", "what", "source", "offset ms", "bound ms", "verdict", "why")
+    row = "{:24}  {:8}  {:6}  {:>12}  {:>12}  {:11}  {}"
+    if not as_json:
+        print(row.format("at (UTC)", "what", "source", "offset ms", "bound ms", "verdict", "why"))
     with closing(Journal(state)) as journal:
         for entry in journal.history(0 if since is None else second(since) * 1_000_000):
             if as_json:
                 print(json.dumps(entry._asdict() | {"at": _moment(entry.at)}, ensure_ascii=False))
             else:
-                cells = (_ms(entry.offset), _ms(entry.error), entry.verdict or "", entry.why)
-                table.add_row(_moment(entry.at), entry.kind, entry.source or "", *map(Text, cells))
-    if not as_json:
-        out.print(table)
+                span = (_ms(entry.offset), _ms(entry.error))
+                print(
+                    row.format(_moment(entry.at), entry.kind, entry.source or "", *span, entry.verdict or "", entry.why)
+                )
 
 
 @app.command()
@@ -87,20 +90,21 @@ def accept(state: StateDir) -> None:
     stamps go to ledger files of their own.
     """
     settings = load(state)
-    wall = Hands().wall_ns() // 1_000
     with closing(Journal(state)) as journal:
         epoch = journal.epoch()
         newest = newest_gen_time(settings.dir / FOLDER, epoch)
+        wall = Hands().wall_ns() // 1_000  # after the ledger was read: a server may be stamping meanwhile
         if newest <= wall:
             raise ClockFault(
-                f"There is nothing to accept: the ledger's newest stamp, of {_moment(newest) if newest else 'never'},"
-                f" is not in the future of the clock, which shows {_moment(wall)}."
+                f"There is nothing to accept: the ledger's newest stamp or file, of"
+                f" {_moment(newest) if newest else 'never'}, is not in the future of the clock, which shows"
+                f" {_moment(wall)}."
             )
         if epoch == LAST_EPOCH:
             raise ClockFault(f"{LAST_EPOCH} wrong times were accepted in this state folder: begin another one.")
         text = (
-            f"Accepted that the ledger's newest stamp, of {_moment(newest)}, is wrong, and that the clock, which shows"
-            f" {_moment(wall)}, is right."
+            f"Accepted that the ledger's newest stamp or file, of {_moment(newest)}, is wrong, and that the clock,"
+            f" which shows {_moment(wall)}, is right."
         )
         journal.accept(wall, newest, text)
     out.print(f"{text} A server that runs goes on within a second.", soft_wrap=True)
@@ -122,6 +126,8 @@ def _status(settings: Config) -> Row:
         with closing(Journal(settings.dir)) as journal:
             gate = journal.gate()
             measured = [journal.measured(source) for source in settings.clock.sources]
+        if time.time() - (settings.dir / LOCK).stat().st_mtime > NOBODY_MEASURES_US / 1e6 and gate is not None:
+            gate = gate._replace(kind="closed", why=UNWATCHED)
         is_open = gate is not None and gate.kind == "opened"
         if gate is not None and settings.clock.sources == ("system",):  # which is taken at its word, and not measured
             verdict = "trusted" if is_open else "not trusted"
@@ -189,7 +195,7 @@ def _picture(status: Row) -> Group:
 def _is_served(state: Path) -> bool:
     """Whether a server holds the state folder."""
     try:
-        with (state / "lock").open("rb") as lock:
+        with (state / LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -116,9 +116,10 @@ class _Process(Collector):
         gate, trusted = clock.page.read(), int(not clock.why_closed())
         boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000
         yield GaugeMetricFamily("tsa_clock_trusted", "Whether the clock is trusted now.", trusted)
-        yield GaugeMetricFamily(
-            "tsa_clock_error_bound_seconds", "How far the clock may be off at most.", gate.error_at(boot) / 1e6
-        )
+        if gate.trusted:  # else there is none
+            yield GaugeMetricFamily(
+                "tsa_clock_error_bound_seconds", "How far the clock may be off at most.", gate.error_at(boot) / 1e6
+            )
         yield GaugeMetricFamily(
             "tsa_clock_age_seconds", "Since the clock was last measured.", (boot - gate.measured_us) / 1e6
         )

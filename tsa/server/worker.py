@@ -140,7 +140,7 @@ class _Worker:
                 if service.callers.refresh():
                     self._staff()
                 self._begin_epoch()
-                if self._books.ledger.fault is not None:
+                if self._books.ledger.fault is not None and not self._books.clock.why_closed():
                     self._books.ledger.retry(time.time_ns() // 1_000)
             except Exception:  # the next tick tries again; without ticks there would be no deadlines
                 log.exception("tick failed", worker=self._place.number)
@@ -148,7 +148,13 @@ class _Worker:
             await asyncio.sleep(TICK_S)
 
     def _open_ledger(self) -> None:
-        """A ledger that cannot be opened now is tried again with each tick; until then requests are refused."""
+        """A ledger that cannot be opened now is tried again with each tick; until then requests are refused.
+
+        While the clock is not trusted it would begin a file in whatever month that shows.
+        """
+        if self._books.clock.why_closed():
+            self._books.ledger.fault = "The ledger is opened when the clock is trusted."
+            return
         try:
             self._books.ledger.open(time.time_ns() // 1_000)
         except LedgerFault as fault:

@@ -11,6 +11,7 @@ from tsa.authority.sources.reading import US, Distrusted, NoAnswer, Reading, hos
 TIMEOUT_S = 2.0
 PORT = 323
 _NOTHING, _OWN_CLOCK = "00000000", "7F7F0101"  # the reference IDs of no source, and of the `local` directive
+_MOST_S = 1e11  # some 3000 years: more is no time, and its µs fit no 64-bit word
 
 
 class Tracking(NamedTuple):
@@ -83,16 +84,19 @@ def parse_tracking(line: str) -> Tracking:
             stratum=int(fields[2]),
             reference_us=_microseconds(fields[3]),
             offset_us=_microseconds(fields[4]),
-            root_delay_us=_microseconds(fields[10]),
-            root_dispersion_us=_microseconds(fields[11]),
+            root_delay_us=abs(_microseconds(fields[10])),
+            root_dispersion_us=_microseconds(fields[11], least_s=0),
             leap=fields[13],
         )
-    except (ValueError, OverflowError, IndexError):
+    except (ValueError, IndexError):
         raise NoAnswer(f"chronyc prints tracking data that cannot be read, {line[:200]!r}: see its version.") from None
 
 
-def _microseconds(text: str) -> int:
-    return round(float(text) * US)
+def _microseconds(text: str, least_s: float = -_MOST_S) -> int:
+    value_s = float(text)
+    if not least_s <= value_s <= _MOST_S:  # nor is nan
+        raise ValueError
+    return round(value_s * US)
 
 
 def judge(tracking: Tracking, address: str, now_us: int) -> Reading:
