@@ -34,7 +34,7 @@ from tsa.authority.gate import Gate, GatePage
 os.sched_setaffinity(0, {{int(sys.argv[1])}})
 page, (wall, boot) = GatePage(), Hands().read()
 page.alive_us = boot
-page.write(Gate(True, wall - boot, boot, 1_000, 15, 1_000, 1_000_000, 100_000))
+page.write(Gate(trusted=True, anchor_us=wall - boot, measured_us=boot, max_accuracy_us=10**6, max_step_us=10**5))
 look = Clock(page).gen_time
 for _ in range({ROUNDS}):
     look()
