@@ -174,12 +174,12 @@ async def not_found(_double: Tsa, _octets: bytes) -> web.Response:
 @pytest.mark.parametrize(
     ("lie", "sentence"),
     [
-        (other_imprint, "did not give a token for .*The messageImprint in the token is not"),
-        (other_nonce, "The nonce in the token is not"),
-        (no_certificates, "No certificate at hand"),
-        (twisted, "The signature is not that of"),
-        (cut, "not a TimeStampResp"),
-        (web_page, "not a TimeStampResp"),
+        (other_imprint, "did not give a token for .*messageImprint differs"),
+        (other_nonce, "nonce differs"),
+        (no_certificates, "neither in the token nor among those given"),
+        (twisted, "Expected the signature of"),
+        (cut, "neither a TimeStampResp nor a TimeStampToken"),
+        (web_page, "neither a TimeStampResp nor a TimeStampToken"),
         (endless, "answered with more than"),
         (refusing(UnacceptedHash("Use SHA-256."), 200), r"It says: Use SHA-256\. \(badAlg\)"),
         (

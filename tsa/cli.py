@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
 import aiohttp
 import typer
 from rich.console import Console
-from rich.progress import track
-from rich.tree import Tree
 
 from certs.chain import CertificateFault
 from signer.key import KeyFault
@@ -27,13 +23,13 @@ from tsa.authority.control import ControlFault
 from tsa.authority.journal import JournalFault
 from tsa.authority.segment import LedgerFault
 from tsa.authority.tsu import PASSPHRASE_VARIABLE, UnusableTsu
-from tsa.client import TIMEOUT_S, StampFault, stamp_file
-from tsa.commands import applications, clock, ledger, licences
+from tsa.client import TIMEOUT_S, StampFault, credentials, stamp_file
+from tsa.commands import applications, clock, evidence, inspection, ledger, licences, tracked, verification, visible
 from tsa.initialise import StateFault
 from tsa.protocol.oids import HASHES
 from tsa.server.listening import ListenFault
 from tsa.server.tls import TlsFault
-from tsa.verify.inspect import Unreadable, describe
+from tsa.verify.proof import NotJudged
 
 FAULTS = (
     ClockFault,
@@ -48,8 +44,9 @@ FAULTS = (
     ListenFault,
     TlsFault,
     StampFault,
+    inspection.InspectFault,
+    NotJudged,
 )
-INSPECT_LIMIT = 16 << 20
 
 app = typer.Typer(
     help="A trusted time-stamp authority (RFC 3161).", no_args_is_help=True, pretty_exceptions_enable=False
@@ -61,18 +58,26 @@ app.add_typer(applications.app, name="app")
 app.add_typer(licences.app, name="licence")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(clock.app, name="clock")
+app.add_typer(evidence.app, name="evidence")
+app.command()(verification.verify)
+app.command()(inspection.inspect)
 
 StateDir = Annotated[Path, typer.Option("--dir", help="The state folder: tsa.toml, keys, certificates.")]
 
 
 def main() -> None:
     """Run the command; whatever fails is told in a sentence."""
+    warnings.simplefilter("ignore", UserWarning)  # cryptography's, of odd certificates: what counts, a verdict says
     try:
         app()
     except FAULTS as fault:
         fail(str(fault))
     except OSError as error:
         fail(f"{error.filename or 'The system'}: {error.strerror}.")
+
+
+def _tell(line: str) -> None:
+    out.print(visible(line), markup=False)
 
 
 def fail(sentence: str) -> None:
@@ -82,12 +87,7 @@ def fail(sentence: str) -> None:
 
 
 def _complain(sentence: str) -> None:
-    err.print(f"tsa: {_visible(sentence)}", markup=False)
-
-
-def _visible(text: str) -> str:
-    """What a terminal would take for commands, as escapes: others wrote some of what is shown."""
-    return "".join(each if each.isprintable() or each == "\n" else f"\\x{ord(each):02x}" for each in text)
+    err.print("\n".join(map(visible, f"tsa: {sentence}".split("\n"))), markup=False)
 
 
 def _one_of(kind: str, names: tuple[str, ...]) -> Any:
@@ -181,27 +181,15 @@ def stamp(
     ] = None,
 ) -> None:
     """Stamp files: only their digests are sent."""
-    if not asyncio.run(_stamp_all(files, url, hash_name, _credentials(key_file))):
+    if not asyncio.run(_stamp_all(files, url, hash_name, credentials(key_file))):
         sys.exit(1)
-
-
-def _credentials(key_file: Path | None) -> dict[str, str]:
-    """The header that carries the APP_KEY in `key_file` or the environment, where there is one."""
-    app_key = key_file.read_bytes() if key_file else os.environb.get(b"TSA_APP_KEY", b"")
-    if key_file is None and not app_key:
-        return {}
-    if not re.fullmatch(rb"[!-~]+", app_key.strip()):
-        raise StampFault(f"{key_file or 'TSA_APP_KEY'} holds no APP_KEY: one word of ASCII characters is needed.")
-    return {"Authorization": f"Bearer {app_key.strip().decode()}"}
 
 
 async def _stamp_all(files: list[Path], url: str, hash_name: str, headers: dict[str, str]) -> bool:
     complete = True
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-        for file in track(
-            files, "Stamping", console=err, disable=len(files) == 1 or not err.is_terminal, transient=True
-        ):
+        for file in tracked(files, "Stamping"):
             try:
                 stamped = await stamp_file(session, url, file, hash_name)
             except StampFault as fault:
@@ -209,40 +197,7 @@ async def _stamp_all(files: list[Path], url: str, hash_name: str, headers: dict[
                 complete = False
                 continue
             gen_time = stamped.token.gen_time.isoformat().replace("+00:00", "Z")
-            out.print(f"{stamped.file}: {gen_time}, serialNumber {stamped.token.serial_number:x}", markup=False)
+            _tell(f"{stamped.file}: {gen_time}, serialNumber {stamped.token.serial_number:x}")
             if stamped.moved:
-                out.print(f"  the earlier token is kept as {stamped.moved}", markup=False)
+                _tell(f"  the earlier token is kept as {stamped.moved}")
     return complete
-
-
-@app.command()
-def inspect(
-    file: Annotated[Path, typer.Argument(help="A TimeStampReq (.tsq), TimeStampResp (.tsr) or token, DER.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Show every field of a request, a response or a token. Nothing is verified."""
-    with file.open("rb") as content:
-        octets = content.read(INSPECT_LIMIT)
-    try:
-        kind, fields = describe(octets)
-    except Unreadable as fault:
-        fail(f"{file} is {fault}.")
-    if as_json:
-        print(json.dumps({"type": kind, **fields}, indent=2))
-    else:
-        out.print(_tree(Tree(kind), fields), soft_wrap=False)
-
-
-def _tree(tree: Tree, fields: dict[str, Any]) -> Tree:
-    from rich.markup import escape
-
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            _tree(tree.add(name), value)
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            for number, group in enumerate(value, 1):
-                _tree(tree.add(f"{name} {number}"), group)
-        else:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            tree.add(f"{name}: {escape(_visible(text))}")
-    return tree

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import secrets
 from dataclasses import dataclass
 from itertools import count
@@ -14,7 +16,8 @@ from tsa.protocol import der, tsp
 from tsa.protocol.oids import HASHES, HashAlgorithm
 from tsa.server.answers import QUERY_TYPE
 from tsa.verify.inspect import Unreadable, describe
-from tsa.verify.token import CheckedToken, NotProved, check_token
+from tsa.verify.proof import NotProved
+from tsa.verify.token import CheckedToken, check_token
 
 REPLY_LIMIT = 1 << 20
 TIMEOUT_S = 30.0
@@ -38,12 +41,7 @@ async def stamp_file(session: aiohttp.ClientSession, url: str, file: Path, hash_
 
     Raises StampFault.
     """
-    request = _request(file, hash_name)
-    response = await post(session, url, request)
-    try:
-        token = check_token(response, request)
-    except NotProved as fault:
-        raise StampFault(f"{url} did not give a token for {file}. {_refusal(response) or fault}") from fault
+    response, token = await ask(session, url, _request(file, hash_name), str(file))
     target = file.with_name(f"{file.name}.tsr")
     try:
         return Stamped(target, token, _keep(target, response))
@@ -67,6 +65,28 @@ def request_for(algorithm: HashAlgorithm, digest: bytes) -> bytes:
     return tsp.encode_request(
         tsp.TimeStampReq(tsp.message_imprint(algorithm, digest), algorithm, nonce=nonce, cert_req=True)
     )
+
+
+async def ask(session: aiohttp.ClientSession, url: str, request: bytes, what: str) -> tuple[bytes, CheckedToken]:
+    """The TimeStampResp of an authority, checked against the TimeStampReq for `what`. Raises StampFault."""
+    response = await post(session, url, request)
+    try:
+        return response, check_token(response, request)
+    except NotProved as fault:
+        raise StampFault(f"{url} did not give a token for {what}. {_refusal(response) or fault}") from fault
+
+
+def credentials(key_file: Path | None) -> dict[str, str]:
+    """The header that carries the APP_KEY in `key_file` or the environment, where there is one.
+
+    Raises StampFault, or OSError where the file cannot be read.
+    """
+    app_key = key_file.read_bytes() if key_file else os.environb.get(b"TSA_APP_KEY", b"")
+    if key_file is None and not app_key:
+        return {}
+    if not re.fullmatch(rb"[!-~]+", app_key.strip()):
+        raise StampFault(f"{key_file or 'TSA_APP_KEY'} holds no APP_KEY: one word of ASCII characters is needed.")
+    return {"Authorization": f"Bearer {app_key.strip().decode()}"}
 
 
 async def post(session: aiohttp.ClientSession, url: str, request: bytes) -> bytes:

@@ -18,7 +18,8 @@ from tsa.authority.opening import open_authority, stamp_unbilled, trial_books
 from tsa.client import TIMEOUT_S, StampFault, post, request_for
 from tsa.config import Config
 from tsa.protocol.oids import HASHES
-from tsa.verify.token import NotProved, check_token
+from tsa.verify.proof import NotProved
+from tsa.verify.token import check_token
 
 # Of serial numbers: no worker process has this place.
 WITNESS_PLACE = 65_535

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asn1crypto.tsp import TimeStampResp
 
 from tests.server.processes import wait_until
 from tests.support.chronyd import Chronyd, needs_chronyd
@@ -17,7 +18,6 @@ from tests.support.server import Server, init, set_option, start_server, tsa
 from tests.support.token import refusal
 from tsa.authority.archive import Archive
 from tsa.authority.journal import Journal
-from tsa.verify.asn1 import TimeStampResp
 
 Make = Callable[..., Chronyd]
 

@@ -103,7 +103,7 @@ async def test_not_ready_because_it_ends() -> None:
 
 
 def test_page(authority: Authority) -> None:
-    """It names the certificate, and no script or resource from anywhere may run in it."""
+    """It names the certificate; no script stands in it, and none from elsewhere may run."""
     answer = get_here(authority, "/")
     text = answer.body.decode()
     assert answer.status == 200
@@ -111,8 +111,9 @@ def test_page(authority: Authority) -> None:
     assert "default-src 'none'" in (answer.header("content-security-policy") or "")
     assert answer.header("x-content-type-options") == "nosniff"
     assert authority.certificate.fingerprint(hashes.SHA256()).hex(":") in text
-    assert not re.search(r"<script|\bon\w+=|<img|<iframe|https?://", text)
-    for link in re.findall(r'href="([^"]+)"', text):
+    assert re.findall(r"<script[^>]*>[^<]*", text) == ['<script type="module" src="/static/page.js">']
+    assert not re.search(r"<style|\b(on\w+|style)=|<img|<iframe|https?://", text)
+    for link in re.findall(r'(?:href|src)="(/[^"]+)"', text):
         assert get_here(authority, link).status == 200
 
 

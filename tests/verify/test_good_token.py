@@ -24,7 +24,8 @@ from tests.verify.editing import (
     signature_algorithm,
     signed_data,
 )
-from tsa.verify.token import CheckedToken, NotProved, check_token
+from tsa.verify.proof import NotProved
+from tsa.verify.token import CheckedToken, check_token
 
 
 @pytest.mark.parametrize("options", [{}, {"signing_time": True, "include_tsa_name": True}])
@@ -60,7 +61,7 @@ def test_an_rsa_token_may_name_its_hash_in_the_signature_algorithm() -> None:
     """RFC 5754 3.2 has both: rsaEncryption, as here, and sha256WithRSAEncryption."""
     response = grant(authority("rsa2048"), REQUEST)
     assert check_token(edited(signature_algorithm("sha256_rsa"), response=response), REQUEST)
-    with pytest.raises(NotProved, match="Step 7: The signatureAlgorithm is sha384_rsa"):
+    with pytest.raises(NotProved, match=r"^Step 7 \(signature\): .*for the digestAlgorithm sha256, found .*\(sha384\)"):
         check_token(edited(signature_algorithm("sha384_rsa"), response=response), REQUEST)
 
 

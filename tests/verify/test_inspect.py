@@ -1,6 +1,8 @@
 """Every field that is there is shown under the standard's name, and octets that are no message are called so."""
 
+import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ QUERY = Query(
     extensions=extension("2.999.5", critical=True),
 )
 CERTIFICATE = unit().chain.certificate
+PEM = b"-----BEGIN TIMESTAMP TOKEN-----\n%s-----END TIMESTAMP TOKEN-----\n"
 
 
 def test_a_request() -> None:
@@ -34,11 +37,12 @@ def test_a_request() -> None:
         "TimeStampReq",
         {
             "version": 1,
-            "messageImprint": {"hashAlgorithm": "sha256", "hashedMessage": DIGEST.hex()},
+            "messageImprint": {"hashAlgorithm": "sha256", "hashParameters": "NULL", "hashedMessage": DIGEST.hex()},
             "reqPolicy": "2.999.3161.1",
             "nonce": "00ff",
             "certReq": True,
             "extensions": ["2.999.5"],
+            "extensionValues": [{"extnID": "2.999.5", "critical": True, "extnValue": "0500"}],
         },
     )
 
@@ -81,14 +85,49 @@ def test_a_granted_response() -> None:
     assert int(signer["sid"]["serialNumber"], 16) == CERTIFICATE.serial_number
     assert signer["signedAttrs"] == ["contentType", "signingTime", "messageDigest", "signingCertificateV2"]
     assert (signer["digestAlgorithm"], signer["signatureAlgorithm"]) == ("sha256", "sha256_ecdsa")
+    assert (token["version"], token["digestAlgorithms"], signer["version"]) == (3, ["sha256"], 1)
+    assert token["eContentType"] == "1.2.840.113549.1.9.16.1.4"
+    assert (certificate["version"], certificate["publicKey"]) == ("v3", "ec secp256r1")
+    assert (certificate["keyUsage"], certificate["extendedKeyUsage"]) == (
+        ["digitalSignature", "nonRepudiation"],
+        ["timeStamping"],
+    )
+    assert certificate["criticalExtensions"] == ["basicConstraints", "keyUsage", "extendedKeyUsage"]
     assert bytes.fromhex(signer["signature"]) in response
     assert json.loads(json.dumps(token)) == token
+
+
+def test_the_values_of_signed_attributes() -> None:
+    response, token = granted(token={"signing_time": True})
+    kinds = [(each["type"], each["name"]) for each in token["SignerInfo"]["signedAttrValues"]]
+    assert kinds == [
+        ("1.2.840.113549.1.9.3", "contentType"),
+        ("1.2.840.113549.1.9.5", "signingTime"),
+        ("1.2.840.113549.1.9.4", "messageDigest"),
+        ("1.2.840.113549.1.9.16.2.47", "signingCertificateV2"),
+    ]
+    content_type, signing_time, digest, named = [each["values"] for each in token["SignerInfo"]["signedAttrValues"]]
+    assert content_type == [token["eContentType"]]
+    assert signing_time == [token["TSTInfo"]["genTime"].partition(".")[0] + "Z"]
+    assert bytes.fromhex(digest[0]) in response
+    [ess] = named[0]["certs"]
+    assert ess["certHash"] == token["certificates"][0]["sha256Fingerprint"]
+    assert ess["issuerSerial"]["issuer"] == [token["certificates"][0]["issuer"]]
+    assert ess["issuerSerial"]["serialNumber"] == token["SignerInfo"]["sid"]["serialNumber"]
 
 
 def test_a_bare_token() -> None:
     response, token = granted()
     assert describe(der.read(response).children()[1].raw) == ("TimeStampToken", token)
     assert "tsa" not in token["TSTInfo"]
+
+
+@pytest.mark.parametrize(
+    "armour", [base64.b64encode, base64.encodebytes, lambda octets: PEM % base64.encodebytes(octets)]
+)
+def test_a_message_in_text(armour: Callable[[bytes], bytes]) -> None:
+    response, token = granted()
+    assert describe(armour(response))[1]["timeStampToken"] == token
 
 
 @pytest.mark.parametrize("bit", PKIFailureInfo)
@@ -151,10 +190,11 @@ def test_what_is_no_message_is_called_so(octets: bytes) -> None:
         describe(octets)
 
 
-def test_a_token_without_content_is_no_token() -> None:
+def test_a_token_without_content_is_shown_without() -> None:
     empty = edited(put("encap_content_info", value=cms.EncapsulatedContentInfo({"content_type": "tst_info"})))
-    with pytest.raises(Unreadable):
-        describe(empty)
+    token = describe(empty)[1]["timeStampToken"]
+    assert token["eContentType"] == "1.2.840.113549.1.9.16.1.4"
+    assert "TSTInfo" not in token
 
 
 @given(any_octets)

@@ -36,22 +36,23 @@ from tests.verify.editing import (
 )
 from tsa.protocol.errors import PKIFailureInfo, Refusal
 from tsa.protocol.tsp import encode_refusal
-from tsa.verify.token import NotProved, check_token
+from tsa.verify.proof import NotJudged, NotProved
+from tsa.verify.token import check_token
 
 UNCERTIFIED = Query(cert_req=None)
 
 # What is done to the good response, the step that must fail, and words of its reason.
 BROKEN: dict[str, tuple[bytes | tuple[Edit, ...], int, str]] = {
-    "nothing": (b"", 1, "not a TimeStampResp in DER"),
-    "garbage": (b"\x30\x03\x02\x01\x00", 1, "not a TimeStampResp in DER"),
-    "truncated": (RESPONSE[:-1], 1, "not a TimeStampResp in DER"),
-    "followed by more": (RESPONSE + b"\0", 1, "not a TimeStampResp in DER"),
-    "a bare token": (der.read(RESPONSE).children()[1].raw, 1, "not a TimeStampResp in DER"),
-    "a request": (REQUEST, 1, "not a TimeStampResp in DER"),
-    "granted with modifications": (
-        (lambda response: response["status"].__setitem__("status", "granted_with_mods"),),
+    "nothing": (b"", 1, "neither a TimeStampResp nor"),
+    "garbage": (b"\x30\x03\x02\x01\x00", 1, "neither a TimeStampResp nor"),
+    "truncated": (RESPONSE[:-1], 1, "neither a TimeStampResp nor"),
+    "followed by more": (RESPONSE + b"\0", 1, "neither a TimeStampResp nor"),
+    "a bare token": (der.read(RESPONSE).children()[1].raw, 2, "answered by a TimeStampResp"),
+    "a request": (REQUEST, 1, "neither a TimeStampResp nor"),
+    "waiting": (
+        (lambda response: response["status"].__setitem__("status", "waiting"),),
         2,
-        "answered granted_with_mods: no reason given",
+        "answered waiting: no reason given",
     ),
     "rejection with a token": (
         (
@@ -61,7 +62,11 @@ BROKEN: dict[str, tuple[bytes | tuple[Edit, ...], int, str]] = {
         2,
         "answered rejection: Not today.",
     ),
-    "no token": (der.sequence(der.sequence(der.integer(0))), 3, "has no timeStampToken"),
+    "no token": (
+        der.sequence(der.sequence(der.integer(0))),
+        3,
+        "Expected a timeStampToken, as the status is granted, found none",
+    ),
     "data instead of SignedData": (
         (
             lambda response: response.__setitem__(
@@ -69,24 +74,24 @@ BROKEN: dict[str, tuple[bytes | tuple[Edit, ...], int, str]] = {
             ),
         ),
         3,
-        "content type is data",
+        r"Expected SignedData .* found 1\.2\.840\.113549\.1\.7\.1 ",
     ),
     "data instead of TSTInfo": (
         (put("encap_content_info", value=cms.EncapsulatedContentInfo({"content_type": "data", "content": b"x"})),),
         3,
-        "eContentType is data",
+        r"Expected the eContentType id-ct-TSTInfo .* found 1\.2\.840\.113549\.1\.7\.1 ",
     ),
     "no content": (
         (put("encap_content_info", value=cms.EncapsulatedContentInfo({"content_type": "tst_info"})),),
         3,
-        "holds no TSTInfo",
+        "Expected a TSTInfo, found no eContent",
     ),
-    "two SignerInfos": ((two_signers,), 4, "has 2 SignerInfos"),
-    "no SignerInfo": ((put("signer_infos", value=cms.SignerInfos([])),), 4, "has 0 SignerInfos"),
+    "two SignerInfos": ((two_signers,), 4, "Expected 1 SignerInfo, found 2"),
+    "no SignerInfo": ((put("signer_infos", value=cms.SignerInfos([])),), 4, "Expected 1 SignerInfo, found 0"),
     "a subjectKeyIdentifier": (
         (of_signer("sid", cms.SignerIdentifier("subject_key_identifier", b"id")),),
         5,
-        "lacks issuerAndSerialNumber",
+        "found 1 certificates, and none is it",
     ),
     "no signingCertificateV2": (
         (
@@ -94,22 +99,22 @@ BROKEN: dict[str, tuple[bytes | tuple[Edit, ...], int, str]] = {
             sign,
         ),
         5,
-        "or signingCertificateV2",
+        "signingCertificateV2 with an ESSCertID, found none",
     ),
-    "another certificate": ((certificates(STRANGER),), 5, "No certificate at hand"),
-    "no certificate": ((no_certificates,), 5, "No certificate at hand"),
+    "another certificate": ((certificates(STRANGER),), 5, "neither in the token nor among those given"),
+    "no certificate": ((no_certificates,), 5, "neither in the token nor among those given"),
     "another ESSCertIDv2": (
         (
             name_signer(STRANGER),
             sign,
         ),
         5,
-        "No certificate at hand",
+        "neither in the token nor among those given",
     ),
     "another serialNumber in sid": (
         (lambda response: signer_info(response)["sid"].chosen.__setitem__("serial_number", 7),),
         5,
-        "No certificate at hand",
+        "neither in the token nor among those given",
     ),
     "another issuer in sid": (
         (
@@ -118,7 +123,7 @@ BROKEN: dict[str, tuple[bytes | tuple[Edit, ...], int, str]] = {
             ),
         ),
         5,
-        "No certificate at hand",
+        "neither in the token nor among those given",
     ),
     "no contentType": (
         (
@@ -126,7 +131,7 @@ BROKEN: dict[str, tuple[bytes | tuple[Edit, ...], int, str]] = {
             sign,
         ),
         6,
-        "lack content_type",
+        "Expected one contentType attribute",
     ),
     "no messageDigest": (
         (
@@ -134,7 +139,7 @@ BROKEN: dict[str, tuple[bytes | tuple[Edit, ...], int, str]] = {
             sign,
         ),
         6,
-        "lack message_digest",
+        "Expected one messageDigest attribute",
     ),
     "another contentType": (
         (
@@ -142,7 +147,7 @@ BROKEN: dict[str, tuple[bytes | tuple[Edit, ...], int, str]] = {
             sign,
         ),
         6,
-        "contentType attribute says",
+        r"Expected the contentType 1\.2\.840\.113549\.1\.9\.16\.1\.4, found 1\.2\.840\.113549\.1\.7\.1",
     ),
     "another messageDigest": (
         (
@@ -150,23 +155,27 @@ BROKEN: dict[str, tuple[bytes | tuple[Edit, ...], int, str]] = {
             sign,
         ),
         6,
-        "messageDigest is not",
+        "Expected the messageDigest",
     ),
-    "another TSTInfo": ((other_tst_info,), 6, "messageDigest is not"),
-    "another digestAlgorithm": ((of_signer("digest_algorithm", hash_of("sha384")),), 6, "messageDigest is not"),
-    "SHA-1 as digestAlgorithm": ((of_signer("digest_algorithm", hash_of("sha1")),), 6, "sha1 is not one of"),
-    "another signature": ((twisted,), 7, "signature is not that of"),
+    "another TSTInfo": ((other_tst_info,), 6, "Expected the messageDigest"),
+    "another digestAlgorithm": ((of_signer("digest_algorithm", hash_of("sha384")),), 6, "Expected the messageDigest"),
+    "SHA-1 as digestAlgorithm": ((of_signer("digest_algorithm", hash_of("sha1")),), 6, "Expected the messageDigest"),
+    "another signature": ((twisted,), 7, "Expected the signature of CN="),
     "another key's signature": (
         (lambda response: sign(response, SoftwareKey(generate("p256"))),),
         7,
-        "signature is not that of",
+        "Expected the signature of CN=",
     ),
     "attributes that were not signed": (
         (lambda response: attribute(response, "signing_certificate_v2")[0].__setitem__("policies", []),),
         7,
-        "signature is not that of",
+        "Expected the signature of CN=",
     ),
-    "another signatureAlgorithm": ((signature_algorithm("sha512_ecdsa"),), 7, "signatureAlgorithm is sha512_ecdsa"),
+    "another signatureAlgorithm": (
+        (signature_algorithm("sha512_ecdsa"),),
+        7,
+        "signatureAlgorithm for the digestAlgorithm sha256",
+    ),
     "an unknown kind of key": (
         (
             certificates(UNKNOWN_KEY),
@@ -174,7 +183,7 @@ BROKEN: dict[str, tuple[bytes | tuple[Edit, ...], int, str]] = {
             sign,
         ),
         7,
-        "Ed448PublicKey are not known",
+        "of the kind Ed448PublicKey",
     ),
 }
 
@@ -183,7 +192,7 @@ BROKEN: dict[str, tuple[bytes | tuple[Edit, ...], int, str]] = {
 def test_each_step_fails_for_its_own_reason(name: str) -> None:
     done, step, reason = BROKEN[name]
     response = done if isinstance(done, bytes) else edited(*done)
-    with pytest.raises(NotProved, match=rf"^Step {step}: .*{reason}") as fault:
+    with pytest.raises(NotProved, match=rf"^Step {step} \(.*{reason}") as fault:
         check_token(response, REQUEST)
     assert fault.value.step == step
 
@@ -194,28 +203,31 @@ def test_each_step_fails_for_its_own_reason(name: str) -> None:
         (Query(nonce=QUERY.nonce), "messageImprint"),
         (Query(imprint=QUERY.imprint, nonce=b"\1"), "nonce"),
         (Query(imprint=QUERY.imprint, nonce=None), "nonce"),
-        (Query(imprint=QUERY.imprint, nonce=QUERY.nonce, policy="2.999.7"), r"policy 2\.999\.3161\.1, 2\.999\.7 was"),
+        (
+            Query(imprint=QUERY.imprint, nonce=QUERY.nonce, policy="2.999.7"),
+            r"policy differs\. Expected 2\.999\.7, found 2\.999\.3161\.1",
+        ),
         (
             Query(imprint=QUERY.imprint, nonce=QUERY.nonce, cert_req=None),
-            "certReq is False, certificates in the token: True",
+            "what certReq asks differs. Expected no certificates in the token",
         ),
     ],
 )
 def test_a_token_for_another_request_is_not_proved(asked: Query, reason: str) -> None:
-    with pytest.raises(NotProved, match=f"Step 8: .*{reason}"):
+    with pytest.raises(NotProved, match=rf"^Step 9 \(query\): .*{reason}"):
         check_token(RESPONSE, asked.encode())
 
 
 def test_a_nonce_that_was_dropped_is_missed() -> None:
     asked = Query(nonce=None)
     response = grant(authority(), asked.encode())
-    with pytest.raises(NotProved, match="Step 8: The nonce"):
+    with pytest.raises(NotProved, match="nonce differs"):
         check_token(response, Query(imprint=asked.imprint).encode())
 
 
 def test_certificates_that_were_asked_for_are_missed() -> None:
     response = grant(authority(), UNCERTIFIED.encode())
-    with pytest.raises(NotProved, match="Step 8: certReq is True, certificates in the token: False"):
+    with pytest.raises(NotProved, match="Expected certificates in the token, found no certificates in the token"):
         check_token(response, Query(imprint=UNCERTIFIED.imprint, nonce=UNCERTIFIED.nonce).encode(), (CERTIFICATE,))
 
 
@@ -223,7 +235,7 @@ def test_a_refusal_is_told_with_its_words() -> None:
     class Refused(Refusal):
         fail_info = PKIFailureInfo.badAlg
 
-    with pytest.raises(NotProved, match=r"Step 2: The authority answered rejection: Use SHA-256\."):
+    with pytest.raises(NotProved, match=r"^Step 2 \(status\): The authority answered rejection: Use SHA-256\."):
         check_token(encode_refusal(Refused("Use SHA-256.")), REQUEST)
 
 
@@ -235,5 +247,5 @@ def test_any_octets_are_proved_or_not(response: bytes) -> None:
 
 @given(any_octets)
 def test_any_request_is_answered_or_not(request_: bytes) -> None:
-    with pytest.raises(NotProved):
+    with pytest.raises((NotProved, NotJudged)):
         check_token(RESPONSE, request_)

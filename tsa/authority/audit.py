@@ -8,7 +8,6 @@ witness.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import struct
@@ -22,9 +21,9 @@ from tsa.authority import segment
 from tsa.authority.control import Control
 from tsa.authority.entry import Entry, link
 from tsa.authority.segment import COLUMNS, LedgerFault, SignerRecord
-from tsa.protocol.errors import Refusal
-from tsa.protocol.tsp import decode_request
-from tsa.verify.token import NotProved, check_token
+from tsa.verify.datum import OctetsDatum
+from tsa.verify.proof import NotJudged, NotProved
+from tsa.verify.token import check_token
 
 _SELECT = f"SELECT seq, {COLUMNS}, link FROM stamp ORDER BY rowid"  # noqa: S608 - names of columns
 
@@ -66,7 +65,7 @@ def read_witnessed(control: Control) -> tuple[Stamped, list[Verdict]]:
     ):
         try:
             found = _stamped_heads(heads, request, response)
-        except (NotProved, Refusal, ValueError) as fault:
+        except (NotProved, NotJudged, ValueError) as fault:
             moment = datetime.fromtimestamp(at, UTC).isoformat()
             wrong.append(Verdict(f"control.db, heads stamped {moment} by {by}", 0, str(fault)))
             continue
@@ -76,11 +75,8 @@ def read_witnessed(control: Control) -> tuple[Stamped, list[Verdict]]:
 
 
 def _stamped_heads(heads: str, request: bytes, response: bytes) -> list[tuple[str, int, str]]:
-    """The heads in this JSON, if the token is on them. Raises NotProved, Refusal or ValueError."""
-    check_token(response, request)
-    asked = decode_request(request)
-    if not asked.message_imprint.endswith(hashlib.new(asked.hash_algorithm.name, heads.encode()).digest()):
-        raise NotProved(8, "The heads that are kept with the token are not those that were stamped.")
+    """The heads in this JSON, if the token is on them. Raises NotProved, NotJudged or ValueError."""
+    check_token(response, request, datum=OctetsDatum(heads.encode()))
     return [(name, seq, link_) for name, seq, link_ in json.loads(heads)]
 
 

@@ -24,7 +24,8 @@ from tsa.config import Config
 from tsa.protocol import tsp
 from tsa.protocol.errors import Refusal
 from tsa.protocol.oids import HASHES
-from tsa.verify.token import NotProved, check_token
+from tsa.verify.proof import NotProved
+from tsa.verify.token import check_token
 
 
 @dataclass(slots=True)

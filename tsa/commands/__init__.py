@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +21,8 @@ from tsa.config import Config, load
 
 StateDir = Annotated[Path, typer.Option("--dir", help="The state folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_T = TypeVar("_T")
 
 
 @contextmanager
@@ -33,6 +36,29 @@ def opened(state: Path) -> Iterator[tuple[Config, Control]]:
 def note(sentence: str) -> None:
     """Say something to whoever sits before the terminal; standard output is for what scripts take."""
     Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, markup=False)
+
+
+def visible(text: str) -> str:
+    """A line of text, with what a terminal would take for commands as escapes: others wrote some of what is shown."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
+
+
+def bar(*columns: ProgressColumn, hidden: bool = False) -> Progress:
+    """A progress bar on standard error, where that is a terminal; what is printed meanwhile goes where it would."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    return Progress(
+        *(columns or Progress.get_default_columns()),
+        console=console,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # else what goes to a file would go to the terminal
+        disable=hidden or not console.is_terminal,
+    )
+
+
+def tracked(items: Sequence[_T], what: str) -> Iterator[_T]:
+    """The items, with a bar that shows how many are done, where there are several."""
+    with bar(hidden=len(items) == 1) as progress:
+        yield from progress.track(items, description=what)
 
 
 def show(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:

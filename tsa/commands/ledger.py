@@ -24,13 +24,12 @@ from tsa.authority.applications import read
 from tsa.authority.archive import Archive, Record
 from tsa.authority.control import FILE_NAME, Control, ControlFault
 from tsa.authority.segment import FOLDER, LedgerFault
-from tsa.commands import AsJson, StateDir, second
+from tsa.commands import AsJson, StateDir, bar, second
 
 FIELDS = ("serial", "gen_time", "app", "policy", "imprint", "token")
 
 app = typer.Typer(help="What was signed: verify it, find it, take it out, keep it.", no_args_is_help=True)
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 class Format(StrEnum):
@@ -184,5 +183,4 @@ def _print_json(record: Record, names: dict[int, str]) -> None:
 
 
 def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    return bar(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

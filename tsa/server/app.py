@@ -5,37 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from importlib.resources import files
-from typing import cast
 
 import structlog
 from aiohttp import HttpVersion10, web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
-from jinja2 import Environment
 
-import tsa
 from tsa.authority.intake import Job
 from tsa.authority.meter import Meter
 from tsa.protocol.errors import Refusal
 from tsa.protocol.tsp import encode_refusal
 from tsa.server.answers import REPLY_TYPE, SERVER, refusal_headers, refusal_status
 from tsa.server.api import api_routes
-from tsa.server.handed import MALFORMED, Handed
+from tsa.server.body import read_body, refuse_unread, send_continue
+from tsa.server.handed import MALFORMED
 from tsa.server.heads import is_query_type
 from tsa.server.lane import Service
 from tsa.server.metrics import render
+from tsa.server.site import site_routes
+from tsa.server.verification import verification_routes
 
 SERVICE = web.AppKey("service", Service)
 METERS = web.AppKey[Sequence[Meter]]("meters")
 
-DISCARD_S = 2.0
-DISCARD_OCTETS = 16 << 20
-_PEM = "application/x-pem-file"
-
 log = structlog.get_logger()
-_page = Environment(autoescape=True).from_string(files("tsa.server").joinpath("pages/index.html").read_text())
 
 
 def build_app(service: Service, meters: list[Meter]) -> web.Application:
@@ -45,13 +36,10 @@ def build_app(service: Service, meters: list[Meter]) -> web.Application:
     app.on_response_prepare.append(_sign_off)
     for path in ("/", "/tsa", "/tsa/{app_key}"):
         app.router.add_post(path, _stamp, expect_handler=_expect)
-    app.router.add_get("/", _index)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
-    app.router.add_get("/chain.pem", _chain)
-    app.router.add_get("/ca.pem", _ca)
-    app.router.add_routes(api_routes(service))
+    app.router.add_routes([*api_routes(service), *site_routes(service), *verification_routes(service)])
     return app
 
 
@@ -93,14 +81,13 @@ class _Awaited(Job):
 async def _stamp(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     if fault := _head_fault(request, service.connections.limits.body_limit):
-        return await _refuse_unread(request, fault) if fault.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else fault
+        return await refuse_unread(request, fault) if fault.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else fault
     application = None
     try:
         application = service.callers.of(request)
-        async with asyncio.timeout_at(cast(Handed, request.protocol).body_deadline()):
-            body = await _body(request, service.connections.limits.body_limit)
+        body = await read_body(request, service.connections.limits.body_limit)
         if body is None:
-            return await _refuse_unread(request, _too_large(service.connections.limits.body_limit))
+            return await refuse_unread(request, _too_large(service.connections.limits.body_limit))
         job = _Awaited()
         service.intake.submit(body, job, application)
         answer = await job.answer
@@ -157,55 +144,8 @@ async def _expect(request: web.Request) -> web.StreamResponse | None:
     if request.headers.get("Expect", "").lower() != "100-continue":
         return _closing(HTTPStatus.EXPECTATION_FAILED, "The only expectation met here is 100-continue.")
     if _head_fault(request, request.app[SERVICE].connections.limits.body_limit) is None:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # what was sent is no part of the answer
+        await send_continue(request)
     return None
-
-
-async def _body(request: web.Request, limit: int) -> bytes | None:
-    """The whole body; None as soon as it is over the limit."""
-    body = bytearray()
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > limit:
-            return None
-    return bytes(body)
-
-
-async def _refuse_unread(request: web.Request, response: web.Response) -> web.Response:
-    """Answer before the body was read, then read on for a while: closing at once would reset the client's connection
-    before it has seen the answer."""
-    await response.prepare(request)
-    await response.write_eof()
-    if request.transport is not None and request.transport.can_write_eof():
-        request.transport.write_eof()
-    discarded = 0
-    try:
-        async with asyncio.timeout(DISCARD_S):
-            async for piece in request.content.iter_any():
-                discarded += len(piece)
-                if discarded > DISCARD_OCTETS:
-                    break
-    except (TimeoutError, ConnectionError, web.RequestPayloadError):
-        log.debug("client went on sending", octets=discarded)
-    cast(Handed, request.protocol).force_close()
-    return response
-
-
-async def _index(request: web.Request) -> web.Response:
-    authority = request.app[SERVICE].intake.authority
-    certificate = authority.tsu.chain.certificate
-    text = _page.render(
-        certificate=certificate,
-        subject=certificate.subject.rfc4514_string(),
-        issuer=certificate.issuer.rfc4514_string(),
-        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(":"),
-        algorithm=authority.tsu.key.algorithm.name,
-        policy=authority.config.policy,
-        version=tsa.__version__,
-    )
-    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    return web.Response(text=text, content_type="text/html", headers=headers)
 
 
 async def _healthz(_request: web.Request) -> web.Response:
@@ -243,16 +183,3 @@ async def _readyz(request: web.Request) -> web.Response:
 async def _metrics(request: web.Request) -> web.Response:
     body, content_type = render(request.app[SERVICE], request.app[METERS])
     return web.Response(body=body, headers={"Content-Type": content_type})
-
-
-async def _chain(request: web.Request) -> web.Response:
-    chain = request.app[SERVICE].intake.authority.tsu.chain
-    return _pem(chain.certificate, *chain.intermediates)
-
-
-async def _ca(request: web.Request) -> web.Response:
-    return _pem(request.app[SERVICE].intake.authority.tsu.chain.anchor)
-
-
-def _pem(*certificates: x509.Certificate) -> web.Response:
-    return web.Response(body=b"".join(c.public_bytes(Encoding.PEM) for c in certificates), content_type=_PEM)

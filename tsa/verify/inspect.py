@@ -1,17 +1,38 @@
-"""Every field of a TimeStampReq, a TimeStampResp or a bare token, under the standard's names; nothing is judged."""
+"""Every field of a TimeStampReq, a TimeStampResp or a bare token, under the standard's names; nothing is judged.
+
+What is unusual is shown as well as it can be: two SignerInfos, an attribute that nobody knows, a field that cannot be
+read, which comes as {"unreadable": its octets}. Octets are hexadecimal throughout.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable
 
-from asn1crypto import cms as asn1_cms
-from asn1crypto import core
-from asn1crypto import tsp as asn1_tsp
+from asn1crypto import tsp
 
-from tsa.verify.asn1 import TimeStampResp
+from tsa.verify.fields import credentials, values
+from tsa.verify.fields.element import (
+    BIT_STRING,
+    BOOLEAN,
+    GENERALIZED_TIME,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    SET,
+    Element,
+    Field,
+    Fields,
+    Several,
+    each,
+    group,
+    read,
+    tried,
+)
+from tsa.verify.fields.signer import signer_infos
+from tsa.verify.reading import Malformed, unarmoured
 
-Fields = dict[str, Any]
+_ID_SIGNED_DATA = "1.2.840.113549.1.7.2"
 
 
 class Unreadable(Exception):
@@ -19,136 +40,150 @@ class Unreadable(Exception):
 
 
 def describe(octets: bytes) -> tuple[str, Fields]:
-    """What the octets are, and their fields; values are text, numbers, lists or further fields.
+    """What the octets are (DER, PEM or base64), and their fields: text, numbers, lists or further fields.
 
     Raises Unreadable.
     """
-    for kind, read in (("TimeStampReq", _request), ("TimeStampResp", _response), ("TimeStampToken", _bare_token)):
-        with suppress(Exception):  # asn1crypto raises all kinds of things on what it cannot read
-            return kind, read(octets)
-    raise Unreadable("neither a TimeStampReq, a TimeStampResp nor a TimeStampToken in DER")
+    try:
+        element = read(unarmoured(octets))
+        kind, show = _kind(element)
+        return kind, show(element)
+    except Malformed:
+        raise Unreadable("neither a TimeStampReq, a TimeStampResp nor a TimeStampToken in DER, PEM or base64") from None
 
 
-def _request(octets: bytes) -> Fields:
-    request = asn1_tsp.TimeStampReq.load(octets, strict=True)
-    return _present(
-        {
-            "version": _number(request["version"]),
-            "messageImprint": _imprint(request["message_imprint"]),
-            "reqPolicy": _oid(request["req_policy"]),
-            "nonce": _hex(request["nonce"]),
-            "certReq": request["cert_req"].native,
-            "extensions": [extension["extn_id"].dotted for extension in request["extensions"]],
-        }
+def _kind(element: Element) -> tuple[str, Callable[[Element], Fields]]:
+    """What a message is, by its first elements alone. Raises Malformed where it is none."""
+    first, *rest = (element.tag == SEQUENCE and element.children()) or [element]
+    if first.tag == INTEGER and rest and _begins(rest[0], SEQUENCE):
+        return "TimeStampReq", _request
+    if _begins(first, INTEGER) and (not rest or _is_signed_data(rest[0])):
+        return "TimeStampResp", _response
+    if _is_signed_data(element):
+        return "TimeStampToken", _token
+    raise Malformed("a message of RFC 3161", "another")
+
+
+def _begins(element: Element, tag: int) -> bool:
+    """Whether it is a SEQUENCE whose first element has this tag."""
+    return element.tag == SEQUENCE and element.content[:1] == bytes([tag])
+
+
+def _is_signed_data(element: Element) -> bool:
+    """Whether it is a ContentInfo that says to have SignedData (RFC 5652 3)."""
+    return _begins(element, OID) and tried(values.oid, element.children()[0]) == _ID_SIGNED_DATA
+
+
+def _request(element: Element) -> Fields:
+    """TimeStampReq, RFC 3161 2.4.1; certReq is FALSE where it is absent."""
+    fields = group(
+        element,
+        Field("version", (INTEGER,), values.number),
+        Field("messageImprint", (SEQUENCE,), _imprint),
+        Field("reqPolicy", (OID,), values.oid),
+        Field("nonce", (INTEGER,), values.octets),
+        Field("certReq", (BOOLEAN,), values.boolean),
+        Field("extensions", (0xA0,), _extensions),
+    )
+    fields.setdefault("certReq", False)
+    return fields
+
+
+def _response(element: Element) -> Fields:
+    """TimeStampResp, RFC 3161 2.4.2."""
+    return group(element, Field("status", (SEQUENCE,), _status_info), Field("timeStampToken", (SEQUENCE,), _token))
+
+
+def _status_info(element: Element) -> Several:
+    fields = group(
+        element,
+        Field("status", (INTEGER,), lambda found: values.camel(str(tsp.PKIStatus.load(found.raw).native))),
+        Field("statusString", (SEQUENCE,), lambda found: each(values.text, found)),
+        Field("failInfo", (BIT_STRING,), _fail_info),
+    )
+    return Several(fields)
+
+
+def _fail_info(element: Element) -> list[str]:
+    return sorted(values.camel(str(name)) for name in tsp.PKIFailureInfo.load(element.raw).native)
+
+
+def _token(element: Element) -> Fields:
+    """ContentInfo (RFC 5652 3) with all that is in it; the layers between are not shown as such."""
+    return group(element, Field("contentType", (OID,), values.oid), Field("content", (0xA0,), _signed_data))
+
+
+def _signed_data(element: Element) -> Several:
+    """SignedData, RFC 5652 5.1."""
+    [signed_data] = element.children()
+    fields = group(
+        signed_data,
+        Field("version", (INTEGER,), values.number),
+        Field("digestAlgorithms", (SET,), lambda found: each(values.digest_name, found)),
+        Field("encapContentInfo", (SEQUENCE,), _content),
+        Field("certificates", (0xA0,), credentials.certificates),
+        Field("crls", (0xA1,), lambda found: each(credentials.revocation, found)),
+        Field("SignerInfos", (SET,), signer_infos),
+    )
+    return Several(fields)
+
+
+def _content(element: Element) -> Several:
+    return Several(group(element, Field("eContentType", (OID,), values.oid), Field("TSTInfo", (0xA0,), _e_content)))
+
+
+def _e_content(element: Element) -> Fields:
+    [octet_string] = element.children()
+    return _tst_info(read(octet_string.octets()))
+
+
+def _tst_info(element: Element) -> Fields:
+    """TSTInfo, RFC 3161 2.4.2; ordering is FALSE where it is absent."""
+    fields = group(
+        element,
+        Field("version", (INTEGER,), values.number),
+        Field("policy", (OID,), values.oid),
+        Field("messageImprint", (SEQUENCE,), _imprint),
+        Field("serialNumber", (INTEGER,), values.octets),
+        Field("genTime", (GENERALIZED_TIME,), values.time),
+        Field("accuracy", (SEQUENCE,), _accuracy),
+        Field("ordering", (BOOLEAN,), values.boolean),
+        Field("nonce", (INTEGER,), values.octets),
+        Field("tsa", (0xA0,), lambda found: values.general_name(found.children()[0])),
+        Field("extensions", (0xA1,), _extensions),
+    )
+    fields.setdefault("ordering", False)
+    return fields
+
+
+def _accuracy(element: Element) -> Fields:
+    return group(
+        element,
+        Field("seconds", (INTEGER,), values.number),
+        Field("millis", (0x80,), values.number),
+        Field("micros", (0x81,), values.number),
     )
 
 
-def _response(octets: bytes) -> Fields:
-    response = TimeStampResp.load(octets, strict=True)
-    status, token = response["status"], response["time_stamp_token"]
-    return _present(
-        {
-            "status": _camel(str(status["status"].native)),
-            "statusString": status["status_string"].native,
-            "failInfo": sorted(map(_camel, map(str, status["fail_info"].native or ()))),
-            "timeStampToken": None if isinstance(token, core.Void) else _token(token),
-        }
+def _imprint(element: Element) -> Fields:
+    return group(
+        element,
+        Field("hashAlgorithm", (SEQUENCE,), lambda found: values.algorithm("hash", found)),
+        Field("hashedMessage", (OCTET_STRING,), values.octets),
     )
 
 
-def _bare_token(octets: bytes) -> Fields:
-    return _token(asn1_cms.ContentInfo.load(octets, strict=True))
+def _extensions(element: Element) -> Several:
+    found = each(_extension, element)
+    return Several(extensions=[one.get("extnID", "unreadable") for one in found], extensionValues=found)
 
 
-def _token(token: Any) -> Fields:
-    signed = token["content"]
-    info = signed["encap_content_info"]["content"].parsed
-    [signer] = signed["signer_infos"]
-    return _present(
-        {
-            "contentType": token["content_type"].dotted,
-            "TSTInfo": _tst_info(info),
-            "certificates": [
-                _certificate(choice.chosen) for choice in signed["certificates"] if choice.name == "certificate"
-            ],
-            "SignerInfo": {
-                "sid": _sid(signer["sid"]),
-                "digestAlgorithm": signer["digest_algorithm"]["algorithm"].native,
-                "signedAttrs": [_camel(attribute["type"].native) for attribute in signer["signed_attrs"]],
-                "signatureAlgorithm": signer["signature_algorithm"]["algorithm"].native,
-                "signature": signer["signature"].native.hex(),
-            },
-        }
+def _extension(element: Element) -> Fields:
+    fields = group(
+        element,
+        Field("extnID", (OID,), values.oid),
+        Field("critical", (BOOLEAN,), values.boolean),
+        Field("extnValue", (OCTET_STRING,), values.octets),
     )
-
-
-def _tst_info(info: Any) -> Fields:
-    return _present(
-        {
-            "version": _number(info["version"]),
-            "policy": _oid(info["policy"]),
-            "messageImprint": _imprint(info["message_imprint"]),
-            "serialNumber": _hex(info["serial_number"]),
-            "genTime": info["gen_time"].native.isoformat().replace("+00:00", "Z"),
-            "accuracy": _present(dict(info["accuracy"].native or {})),
-            "ordering": info["ordering"].native,
-            "nonce": _hex(info["nonce"]),
-            "tsa": None if isinstance(info["tsa"], core.Void) else _general_name(info["tsa"]),
-        }
-    )
-
-
-def _sid(sid: Any) -> Fields:
-    if sid.name == "subject_key_identifier":
-        return {"subjectKeyIdentifier": sid.chosen.native.hex()}
-    return {
-        "issuer": sid.chosen["issuer"].human_friendly,
-        "serialNumber": _hex(sid.chosen["serial_number"]),
-    }
-
-
-def _general_name(name: Any) -> str:
-    return str(name.chosen.human_friendly if name.name == "directory_name" else name.native)
-
-
-def _imprint(imprint: Any) -> Fields:
-    return {
-        "hashAlgorithm": imprint["hash_algorithm"]["algorithm"].native,
-        "hashedMessage": imprint["hashed_message"].native.hex(),
-    }
-
-
-def _certificate(certificate: Any) -> Fields:
-    validity = certificate["tbs_certificate"]["validity"].native
-    return {
-        "subject": certificate.subject.human_friendly,
-        "issuer": certificate.issuer.human_friendly,
-        "serialNumber": f"{certificate.serial_number:x}",
-        "notBefore": validity["not_before"].isoformat(),
-        "notAfter": validity["not_after"].isoformat(),
-        "sha256Fingerprint": certificate.sha256.hex(),
-    }
-
-
-def _number(value: Any) -> int:
-    return int.from_bytes(value.contents, "big", signed=True)
-
-
-def _hex(value: Any) -> str | None:
-    return None if value.native is None else value.contents.hex()
-
-
-def _oid(value: Any) -> str | None:
-    return None if value.native is None else value.dotted
-
-
-def _camel(name: str) -> str:
-    """The standard's spelling of a name that asn1crypto gives in its own."""
-    first, *rest = name.split("_")
-    spelt = first + "".join(word.capitalize() for word in rest)
-    return "unacceptedExtension" if spelt == "unacceptedExtensions" else spelt
-
-
-def _present(fields: Fields) -> Fields:
-    """Fields that are there: absent ones are None, or an empty list or group."""
-    return {name: value for name, value in fields.items() if value not in (None, [], {})}
+    fields.setdefault("critical", False)
+    return fields

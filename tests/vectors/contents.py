@@ -1,0 +1,184 @@
+"""Tokens whose content is not, or not quite, a TSTInfo (RFC 3161 2.4.2), signed as if it were."""
+
+from tests.support import der
+from tests.vectors.parties import ISSUING, TRUE, TSU, TSU_EXTENSIONS, extension, name
+from tests.vectors.tokens import ID_DATA, Token, TstInfo, accuracy
+from tests.vectors.vector import Vector, by, fails, proves, register
+
+GOOD = Token()
+ENVELOPED_DATA = "1.2.840.113549.1.7.3"
+
+
+def _info(**fields: object) -> Token:
+    return Token(info=TstInfo(**fields))
+
+
+@fails(3)
+def content_type_data() -> Token:
+    """A ContentInfo that says to hold data and holds SignedData."""
+    return GOOD.but(content_type=ID_DATA)
+
+
+@fails(3)
+def content_type_enveloped_data() -> Token:
+    """A ContentInfo that says to hold EnvelopedData and holds SignedData."""
+    return GOOD.but(content_type=ENVELOPED_DATA)
+
+
+@fails(3)
+def e_content_type_data() -> Token:
+    """A signed file rather than a token: eContentType is id-data, and the contentType attribute says so too."""
+    return GOOD.but(e_content_type=ID_DATA)
+
+
+@fails(3)
+def detached() -> Token:
+    """SignedData without eContent; what is signed is the empty content."""
+    return GOOD.but(content=b"")
+
+
+@fails(3)
+def content_not_a_tst_info() -> Token:
+    """An eContent of a SEQUENCE of one INTEGER, properly signed."""
+    return GOOD.but(content=der.sequence(der.integer(1)))
+
+
+@fails(3)
+def content_of_text() -> Token:
+    """An eContent of text, properly signed as a TSTInfo."""
+    return GOOD.but(content=b"2025-06-01 12:00")
+
+
+@fails(3)
+def content_trailing_octets() -> Token:
+    """An eContent with a second TSTInfo, of another time, after the first."""
+    return GOOD.but(content=TstInfo().encode() + TstInfo(gen_time="20200101000000Z").encode())
+
+
+@fails(3)
+def tst_info_version_2() -> Token:
+    """TSTInfo version 2."""
+    return _info(version=2)
+
+
+@fails(3)
+def tst_info_version_0() -> Token:
+    """TSTInfo version 0."""
+    return _info(version=0)
+
+
+@fails(3)
+def unknown_critical_extension() -> Token:
+    """TSTInfo with a critical extension that nobody knows."""
+    return _info(extensions=der.tlv(0xA1, extension("2.999.7", der.integer(1), critical=True)))
+
+
+@proves()
+def unknown_extension() -> Token:
+    """TSTInfo with an extension that nobody knows, not critical."""
+    return _info(extensions=der.tlv(0xA1, extension("2.999.7", der.integer(1))))
+
+
+for _name, _text, _why in (
+    ("without-z", "20250601120000", "no Z, so it is local time"),
+    ("with-offset", "20250601120000+0000", "an offset in place of Z"),
+    ("trailing-zeros", "20250601120000.500Z", "a fraction that ends in zeros (X.690 11.7)"),
+    ("empty-fraction", "20250601120000.Z", "a decimal point with nothing after it"),
+    ("comma", "20250601120000,5Z", "a comma before its fraction"),
+    ("month-13", "20251301120000Z", "a month 13"),
+    ("february-30", "20250230120000Z", "a 30 February"),
+    ("hour-24", "20250601240000Z", "an hour 24"),
+    ("without-seconds", "202506011200Z", "no seconds"),
+    ("of-letters", "2025O6O112OOOOZ", "letters O in place of zeros"),
+    ("empty", "", "no octets"),
+):
+    register(lambda text=_text: _info(gen_time=text), "not proved, step 3", name=f"gen-time-{_name}",
+             sentence=f"A genTime that has {_why}.")  # fmt: skip
+
+
+@proves()
+def gen_time_with_a_fraction() -> Token:
+    """A genTime to the nanosecond."""
+    return _info(gen_time="20250601120000.123456789Z")
+
+
+@fails(3)
+def gen_time_as_utc_time() -> Token:
+    """A genTime of two-digit years, as UTCTime."""
+    written = der.tlv(der.GENERALIZED_TIME, TstInfo().gen_time.encode())
+    short = der.tlv(der.UTC_TIME, TstInfo().gen_time[2:].encode())
+    return GOOD.but(content=der.sequence(der.read(TstInfo().encode()).contents.replace(written, short)))
+
+
+for _name, _accuracy, _why in (
+    ("millis-0", accuracy(1, 0), "millis 0"),
+    ("millis-1000", accuracy(1, 1000), "millis 1000"),
+    ("micros-1000", accuracy(1, 1, 1000), "micros 1000"),
+    ("micros-negative", accuracy(1, None, -1), "micros -1"),
+    ("negative", accuracy(-1), "seconds -1"),
+):
+    register(lambda value=_accuracy: _info(accuracy=value), "not proved, step 3", name=f"accuracy-{_name}",
+             sentence=f"An accuracy of {_why}.")  # fmt: skip
+
+
+@proves()
+def accuracy_absent() -> Token:
+    """No accuracy."""
+    return _info(accuracy=b"")
+
+
+@proves()
+def accuracy_in_full() -> Token:
+    """An accuracy of seconds, millis and micros."""
+    return _info(accuracy=accuracy(2, 999, 1))
+
+
+@proves()
+def serial_zero() -> Token:
+    """A serialNumber of 0, which RFC 3161 does not forbid."""
+    return _info(serial=0)
+
+
+@proves()
+def serial_negative() -> Token:
+    """A serialNumber of -5, which RFC 3161 does not forbid."""
+    return _info(serial=-5)
+
+
+@proves()
+def serial_of_160_bits() -> Token:
+    """A serialNumber of 160 bits, as long as RFC 3161 asks a user to be ready for."""
+    return _info(serial=(1 << 160) - 1)
+
+
+@proves()
+def ordering_true() -> Token:
+    """ordering TRUE."""
+    return _info(ordering=TRUE)
+
+
+@proves()
+def ordering_false_written_out() -> Token:
+    """ordering FALSE, which DER leaves out and some authorities write."""
+    return _info(ordering=der.tlv(der.BOOLEAN, b"\0"))
+
+
+@proves()
+def tsa_is_the_subject() -> Token:
+    """A tsa field with the subject of the TSU's certificate."""
+    return _info(tsa=der.tlv(0xA4, TSU.subject))
+
+
+@fails(5)
+def tsa_is_another() -> Token:
+    """A tsa field with a name that the TSU's certificate does not have (RFC 3161 2.4.2: MUST correspond)."""
+    return _info(tsa=der.tlv(0xA4, name("Another authority")))
+
+
+@proves()
+def tsa_is_an_alternative_name() -> Vector:
+    """A tsa field with a subjectAltName of the TSU's certificate, a DNS name."""
+    dns = der.tlv(0x82, b"tsu.example")
+    alternative = extension("2.5.29.17", der.sequence(dns))
+    party = ISSUING.issue("TSU with a DNS name", extensions=(*TSU_EXTENSIONS, alternative))
+    return by(party, info=TstInfo(tsa=dns))

@@ -1,0 +1,132 @@
+"""What a vector is: the files that a verifier is given, how they are stored, and the verdict that they must get."""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.vectors.parties import ISSUING, ROOT, Party
+from tests.vectors.revocation_data import CRLS
+from tests.vectors.tokens import DATA, GEN_TIME, Token, TstInfo
+
+STORE = Path(__file__).parent / "stored"
+NOT_JUDGED = "could not be judged"
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A token, and what it is held against. `moment` is genTime, for programs that must be told when to judge."""
+
+    token: bytes
+    data: bytes = DATA
+    anchors: tuple[bytes, ...] = (ROOT.certificate,)
+    certificates: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = CRLS
+    ocsps: tuple[bytes, ...] = ()
+    query: bytes | None = None
+    moment: str = GEN_TIME
+
+    def files(self) -> dict[str, bytes]:
+        """Its files by name."""
+        found = {
+            "token.tsr": self.token,
+            "data": self.data,
+            "ca.pem": pem(self.anchors),
+            "certs.pem": pem(self.certificates),
+        }
+        found |= {f"{at}.crl": each for at, each in enumerate(self.crls, 1)}
+        found |= {f"{at}.ocsp": each for at, each in enumerate(self.ocsps, 1)}
+        found |= {"query.tsq": b"" if self.query is None else self.query}
+        return {name: octets for name, octets in found.items() if octets or name == "token.tsr"}
+
+    def store(self, folder: Path) -> None:
+        """Write its files into a new folder."""
+        folder.mkdir(parents=True)
+        for name, octets in self.files().items():
+            (folder / name).write_bytes(octets)
+
+
+def by(
+    party: Party,
+    *,
+    above: tuple[Party, ...] = (ISSUING,),
+    anchors: tuple[Party, ...] = (ROOT,),
+    crls: tuple[bytes, ...] = CRLS,
+    ocsps: tuple[bytes, ...] = (),
+    moment: str = GEN_TIME,
+    **fields: object,
+) -> Vector:
+    """A good token by *party*, with its certificate and those *above* it; *fields* are those of Token."""
+    embedded = tuple(sorted(each.certificate for each in (party, *above)))
+    parts = {"info": TstInfo(gen_time=moment), "certificates": embedded, **fields}
+    token = Token(party=party, **parts)
+    return Vector(
+        token.response(), anchors=tuple(each.certificate for each in anchors), crls=crls, ocsps=ocsps, moment=moment
+    )
+
+
+def pem(certificates: tuple[bytes, ...]) -> bytes:
+    """A bundle of certificates."""
+    return b"".join(armoured(each, "CERTIFICATE") for each in certificates)
+
+
+def armoured(octets: bytes, label: str) -> bytes:
+    """PEM (RFC 7468)."""
+    text = base64.b64encode(octets)
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return b"\n".join((f"-----BEGIN {label}-----".encode(), *lines, f"-----END {label}-----\n".encode()))
+
+
+@dataclass(frozen=True)
+class Maker:
+    """How a vector is made, what it is in one sentence, and the verdict it must get."""
+
+    name: str
+    room: str
+    sentence: str
+    verdict: str
+    stored: bool
+    make: Callable[[], Vector]
+
+
+MAKERS: dict[str, Maker] = {}
+Make = Callable[[], Token | Vector | bytes]
+Decorator = Callable[[Make], Make]
+
+
+def register(make: Make, verdict: str, *, name: str = "", sentence: str = "", stored: bool = True) -> None:
+    """Enter a maker; its name and sentence are those of the function where not given."""
+    called = name or make.__name__.replace("_", "-")
+    said = sentence or " ".join((make.__doc__ or "").split())
+    assert called not in MAKERS, f"two vectors named {called}"
+    assert said.endswith("."), f"{called} lacks its sentence"
+    MAKERS[called] = Maker(called, make.__module__, said, verdict, stored, lambda: _vector(make()))
+
+
+def _vector(made: Token | Vector | bytes) -> Vector:
+    if isinstance(made, Token):
+        made = made.response()
+    return Vector(made) if isinstance(made, bytes) else made
+
+
+def fails(step: int, *, stored: bool = True) -> Decorator:
+    """A vector that is not proved, at that step; one too large to keep is not `stored` but made when it is judged."""
+    return _decorator(f"not proved, step {step}", stored=stored)
+
+
+def proves(warning: str | None = None, *, stored: bool = True) -> Decorator:
+    """A vector that is proved: without any warning, or with one that has that word."""
+    return _decorator("proved" if warning is None else f"proved, with a warning: {warning}", stored=stored)
+
+
+def unjudged() -> Decorator:
+    """A vector that allows no verdict."""
+    return _decorator(NOT_JUDGED)
+
+
+def _decorator(verdict: str, *, stored: bool = True) -> Decorator:
+    def enter(make: Make) -> Make:
+        register(make, verdict, stored=stored)
+        return make
+
+    return enter

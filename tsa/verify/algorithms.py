@@ -1,0 +1,163 @@
+"""Hash and signature algorithms by their object identifiers, and whether a signature is that of a key."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple, cast
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+from tsa.verify.reading import NULL, SEQUENCE, Malformed, Reader
+
+WEAK_HASHES = ("sha1",)
+MIN_RSA_BITS, MIN_EC_BITS = 2048, 224
+MAX_OCTETS = 1024  # of an AlgorithmIdentifier: they are kept
+
+HASHES = {
+    "1.3.14.3.2.26": "sha1",
+    "2.16.840.1.101.3.4.2.4": "sha224",
+    "2.16.840.1.101.3.4.2.1": "sha256",
+    "2.16.840.1.101.3.4.2.2": "sha384",
+    "2.16.840.1.101.3.4.2.3": "sha512",
+    "2.16.840.1.101.3.4.2.8": "sha3-256",
+    "2.16.840.1.101.3.4.2.9": "sha3-384",
+    "2.16.840.1.101.3.4.2.10": "sha3-512",
+}
+_HASHERS: dict[str, hashes.HashAlgorithm] = {
+    "sha1": hashes.SHA1(),  # noqa: S303 - old tokens are proved with a warning
+    "sha224": hashes.SHA224(),
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+    "sha3-256": hashes.SHA3_256(),
+    "sha3-384": hashes.SHA3_384(),
+    "sha3-512": hashes.SHA3_512(),
+}
+
+_RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
+_RSA_PSS = "1.2.840.113549.1.1.10"
+_MGF1 = "1.2.840.113549.1.1.8"
+_ED25519 = "1.3.101.112"
+# RFC 3370 3, RFC 5754 3, RFC 8692 and NIST's CSOR: the kind of key, and the hash where the identifier names one.
+_SIGNATURES = {
+    _RSA_ENCRYPTION: ("RSA", None),
+    "1.2.840.113549.1.1.5": ("RSA", "sha1"),
+    "1.2.840.113549.1.1.14": ("RSA", "sha224"),
+    "1.2.840.113549.1.1.11": ("RSA", "sha256"),
+    "1.2.840.113549.1.1.12": ("RSA", "sha384"),
+    "1.2.840.113549.1.1.13": ("RSA", "sha512"),
+    "2.16.840.1.101.3.4.3.14": ("RSA", "sha3-256"),
+    "2.16.840.1.101.3.4.3.15": ("RSA", "sha3-384"),
+    "2.16.840.1.101.3.4.3.16": ("RSA", "sha3-512"),
+    _RSA_PSS: ("RSA", None),
+    "1.2.840.10045.4.1": ("EC", "sha1"),
+    "1.2.840.10045.4.3.1": ("EC", "sha224"),
+    "1.2.840.10045.4.3.2": ("EC", "sha256"),
+    "1.2.840.10045.4.3.3": ("EC", "sha384"),
+    "1.2.840.10045.4.3.4": ("EC", "sha512"),
+    "2.16.840.1.101.3.4.3.10": ("EC", "sha3-256"),
+    "2.16.840.1.101.3.4.3.11": ("EC", "sha3-384"),
+    "2.16.840.1.101.3.4.3.12": ("EC", "sha3-512"),
+    _ED25519: ("Ed25519", "sha512"),  # RFC 8419 3.1: the digest that stands beside it
+}
+_MAX_SALT_OCTETS = 512
+_NULL = bytes([NULL, 0])
+
+
+class AlgorithmIdentifier(NamedTuple):
+    """AlgorithmIdentifier (RFC 5280 4.1.1.2): a dotted identifier, and the parameters in DER, empty where absent."""
+
+    oid: str
+    parameters: bytes = b""
+
+    @classmethod
+    def read(cls, reader: Reader, what: str) -> AlgorithmIdentifier:
+        """The next element. Raises Malformed."""
+        element = reader.element(SEQUENCE, what)
+        if len(element) > MAX_OCTETS:
+            raise Malformed(f"{what} of at most {MAX_OCTETS} octets (our limit)", str(len(element)))
+        return _algorithm(element)
+
+    def hash_name(self, what: str) -> str:
+        """The hash it names, as hashlib does. Raises Malformed where it is none that is known here."""
+        if self.oid not in HASHES or self.parameters not in (b"", _NULL):
+            raise Malformed(f"{what} to be one of {', '.join(HASHES.values())}", str(self))
+        return HASHES[self.oid]
+
+    def without_null(self) -> AlgorithmIdentifier:
+        """The same with absent parameters where they are NULL, which means the same for a hash (RFC 5754 2)."""
+        return AlgorithmIdentifier(self.oid) if self.parameters == _NULL else self
+
+    def __str__(self) -> str:
+        parameters = f" with parameters {self.parameters[:32].hex()}" if self.parameters else ""
+        return HASHES.get(self.oid, self.oid) + parameters
+
+
+@lru_cache(maxsize=256)
+def _algorithm(element: bytes) -> AlgorithmIdentifier:
+    fields = Reader(element).into(SEQUENCE, "AlgorithmIdentifier")
+    return AlgorithmIdentifier(fields.oid("the algorithm of AlgorithmIdentifier"), fields.rest())
+
+
+def check_signature(
+    key: PublicKeyTypes | None, algorithm: AlgorithmIdentifier, digest: str | None, signature: bytes, signed: bytes
+) -> None:
+    """Whether `signature` is that of `key` over `signed`.
+
+    `digest` is the hash that stands beside the algorithm, None where there is none: the algorithm must be for the same
+    (RFC 8933 3). Raises Malformed where the algorithm does not fit the key, and InvalidSignature.
+    """
+    kind, named = _SIGNATURES.get(algorithm.oid, (None, None))
+    if kind is None or kind != _kind(key):
+        raise Malformed(f"a signatureAlgorithm for the key, which is of the kind {_kind(key)}", str(algorithm))
+    pss = _pss(algorithm.parameters) if algorithm.oid == _RSA_PSS else None
+    hash_name = (pss and pss.hash_name) or named or digest
+    if digest not in (None, hash_name) or hash_name is None:
+        raise Malformed(f"a signatureAlgorithm for the digestAlgorithm {digest}", f"{algorithm} ({hash_name})")
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        key.verify(signature, signed, ec.ECDSA(_HASHERS[hash_name]))
+    elif isinstance(key, rsa.RSAPublicKey):
+        key.verify(signature, signed, pss.padding if pss else padding.PKCS1v15(), _HASHERS[hash_name])
+    else:
+        cast(ed25519.Ed25519PublicKey, key).verify(signature, signed)
+
+
+def _kind(key: PublicKeyTypes | None) -> str:
+    return next((name for kind, name in _KINDS.items() if isinstance(key, kind)), type(key).__name__)
+
+
+_KINDS = {rsa.RSAPublicKey: "RSA", ec.EllipticCurvePublicKey: "EC", ed25519.Ed25519PublicKey: "Ed25519"}
+
+
+class _Pss(NamedTuple):
+    hash_name: str
+    padding: padding.PSS
+
+
+def _pss(parameters: bytes) -> _Pss:
+    """RSASSA-PSS-params (RFC 4055 3.1), whose defaults are SHA-1, MGF1 with SHA-1 and 20 octets of salt."""
+    reader = Reader(parameters)
+    fields = reader.into(SEQUENCE, "RSASSA-PSS-params")
+    reader.ends("RSASSA-PSS-params")
+    hash_name = mask = "sha1"
+    salt = 20
+    if fields.tag == 0xA0:
+        hash_name = AlgorithmIdentifier.read(fields.into(0xA0, "hashAlgorithm"), "hashAlgorithm").hash_name("the hash")
+    if fields.tag == 0xA1:
+        mask = _mask_hash(AlgorithmIdentifier.read(fields.into(0xA1, "maskGenAlgorithm"), "maskGenAlgorithm"))
+    if fields.tag == 0xA2:
+        salt = fields.into(0xA2, "saltLength").integer("saltLength")
+    if fields.tag == 0xA3 and (trailer := fields.into(0xA3, "trailerField").integer("trailerField")) != 1:
+        raise Malformed("the trailerField 1", str(trailer))
+    fields.ends("RSASSA-PSS-params")
+    if not 0 <= salt <= _MAX_SALT_OCTETS:
+        raise Malformed(f"a saltLength of at most {_MAX_SALT_OCTETS}", str(salt))
+    return _Pss(hash_name, padding.PSS(padding.MGF1(_HASHERS[mask]), salt))
+
+
+def _mask_hash(algorithm: AlgorithmIdentifier) -> str:
+    if algorithm.oid != _MGF1:
+        raise Malformed("MGF1 as maskGenAlgorithm", str(algorithm))
+    return AlgorithmIdentifier.read(Reader(algorithm.parameters), "the hash of MGF1").hash_name("the hash of MGF1")

@@ -1,0 +1,284 @@
+"""Steps 1 to 9 of a verification, which need no anchor; tsa/verify/verifier.py says what each of them asks."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+from tsa.verify.algorithms import HASHES, check_signature
+from tsa.verify.datum import Datum
+from tsa.verify.message import MessageImprint, Query, Response, TstInfo
+from tsa.verify.proof import NotJudged, NotProved, Step
+from tsa.verify.reading import OCTET_STRING, Malformed, Reader, set_of, unarmoured
+from tsa.verify.signed_data import SignedData, SignerInfo, content_info
+from tsa.verify.signer import (
+    CONTENT_TYPE,
+    MESSAGE_DIGEST,
+    Attributes,
+    Candidate,
+    EssCertId,
+    allowed_above,
+    candidate,
+    ess_cert_ids,
+    is_name_of,
+    is_named_by,
+    read_attributes,
+    single,
+)
+
+MAX_TOKEN_OCTETS = 1 << 20
+_SHOWN = 256  # of what somebody else chose to write, in a sentence
+
+_SIGNED_DATA, _TST_INFO = "1.2.840.113549.1.7.2", "1.2.840.113549.1.9.16.1.4"
+_STATUSES = ("granted", "grantedWithMods", "rejection", "waiting", "revocationWarning", "revocationNotification")
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A token that passed steps 1 to 7: what it says, who signed it, and the certificates that may stand above."""
+
+    has_status: bool
+    signed: SignedData
+    info: TstInfo
+    digest_algorithm: str
+    certificate: Candidate
+    above: tuple[Candidate, ...]
+
+
+@contextmanager
+def _within(step: Step, sentence: str, clause: str) -> Iterator[None]:
+    """Let what cannot be read fail a step."""
+    try:
+        yield
+    except Malformed as fault:
+        raise NotProved(step, sentence, expected=fault.expected, found=fault.found, clause=clause) from None
+
+
+def examine(octets: bytes, given: Sequence[Candidate] = ()) -> Examined:
+    """Steps 1 to 7: the token in `octets`, whose certificate is in it or among those `given`. Raises NotProved."""
+    response = parse(octets)  # 1
+    check_status(response)  # 2
+    signed, info = read_content(response.token)  # 3
+    signer = only_signer(signed)  # 4
+    attributes = attributes_of(signer)  # 6, in so far as 5 needs it
+    certificate, above = find_certificate(signed, signer, info, attributes, given)  # 5
+    digest_algorithm = check_attributes(signed, signer, attributes)  # 6
+    check_signed(signer, certificate, digest_algorithm)  # 7
+    return Examined(response.status is not None, signed, info, digest_algorithm, certificate, above)
+
+
+# 1
+
+
+def parse(octets: bytes) -> Response:
+    """The TimeStampResp, or the bare token, in DER, PEM or base64."""
+    if len(octets) > MAX_TOKEN_OCTETS:
+        raise NotProved(
+            Step.PARSE,
+            "The token is too large.",
+            expected=f"at most {MAX_TOKEN_OCTETS} octets",
+            found=f"{len(octets)}",
+            clause="our limit",
+        )
+    with _within(Step.PARSE, "This is neither a TimeStampResp nor a TimeStampToken.", "RFC 3161 2.4.2, X.690 10.1"):
+        return Response.read(unarmoured(octets))
+
+
+# 2
+
+
+def check_status(response: Response) -> None:
+    """PKIStatus, and the words of a refusal."""
+    if response.status in (None, 0, 1):
+        return
+    name = dict(enumerate(_STATUSES)).get(response.status, str(response.status))
+    said = " ".join(response.texts)[:_SHOWN] or "no reason given"
+    raise NotProved(
+        Step.STATUS,
+        f"The authority answered {name}: {said}",
+        expected="granted or grantedWithMods",
+        found=name,
+        clause="RFC 3161 2.4.2",
+    )
+
+
+# 3
+
+
+def read_content(token: bytes) -> tuple[SignedData, TstInfo]:
+    """The SignedData and its TSTInfo."""
+    if not token:
+        raise _no_content("a timeStampToken, as the status is granted", "none")
+    with _within(Step.PARSE, "The token cannot be read.", "RFC 5652 3"):
+        content_type, content = content_info(token)
+    if content_type != _SIGNED_DATA:
+        raise _no_content(f"SignedData ({_SIGNED_DATA})", content_type)
+    with _within(Step.PARSE, "The SignedData cannot be read.", "RFC 5652 5.1"):
+        signed = SignedData.read(content)
+    if signed.content_type != _TST_INFO:
+        raise _no_content(f"the eContentType id-ct-TSTInfo ({_TST_INFO})", signed.content_type)
+    if signed.content is None:
+        raise _no_content("a TSTInfo", "no eContent")
+    with _within(Step.CONTENT, "The TSTInfo cannot be read.", "RFC 3161 2.4.2"):
+        info = TstInfo.read(signed.content)
+    if info.critical:
+        raise _no_content("no critical extension of TSTInfo, as none is known here", info.critical[0])
+    return signed, info
+
+
+def _no_content(expected: str, found: str) -> NotProved:
+    sentence = "The token does not hold what a time-stamp holds."
+    return NotProved(Step.CONTENT, sentence, expected=expected, found=found, clause="RFC 3161 2.4.2")
+
+
+# 4
+
+
+def only_signer(signed: SignedData) -> SignerInfo:
+    """The one SignerInfo."""
+    if len(signed.signers) != 1:
+        raise NotProved(
+            Step.SIGNER,
+            "A token has the signature of the TSA and no other.",
+            expected="1 SignerInfo",
+            found=f"{len(signed.signers)}",
+            clause="RFC 3161 2.4.2",
+        )
+    return signed.signers[0]
+
+
+# 5
+
+
+def find_certificate(
+    signed: SignedData, signer: SignerInfo, info: TstInfo, attributes: Attributes, given: Sequence[Candidate]
+) -> tuple[Candidate, tuple[Candidate, ...]]:
+    """The signer's certificate, and those that may stand above it."""
+    with _within(Step.CERTIFICATE, "The token does not say which certificate is its signer's.", "RFC 5816 2.2.1"):
+        ids = ess_cert_ids(attributes)
+    embedded = [one for one in map(candidate, signed.certificates) if one is not None]
+    pool = list(dict.fromkeys((*given, *embedded)))
+    certificate = _signer_among(pool, signer, [each[0] for each in ids])
+    with _within(Step.CERTIFICATE, "The tsa field cannot be read.", "RFC 3161 2.4.2"):
+        named = info.tsa is None or is_name_of(info.tsa, certificate)
+    if not named:
+        raise NotProved(
+            Step.CERTIFICATE,
+            "The tsa field is not a name of the certificate that signed.",
+            expected=certificate.name,
+            found=(info.tsa or b"")[:_SHOWN].hex(),
+            clause="RFC 3161 2.4.2",
+        )
+    above = allowed_above([one for one in pool if one is not certificate], ids, signed.attribute_certificates)
+    return certificate, tuple(above)
+
+
+def _signer_among(pool: Sequence[Candidate], signer: SignerInfo, ids: Sequence[EssCertId]) -> Candidate:
+    named = [one for one in pool if is_named_by(signer, one)]
+    for one in named:
+        if all(each.is_of(one) for each in ids):
+            return one
+    if not named:
+        raise NotProved(
+            Step.CERTIFICATE,
+            "The signer's certificate is neither in the token nor among those given.",
+            expected="the certificate that the SignerIdentifier names",
+            found=f"{len(pool)} certificates, and none is it",
+            clause="RFC 5652 5.3",
+        )
+    raise NotProved(
+        Step.CERTIFICATE,
+        "The certificate that the SignerIdentifier names is not the one that was signed with.",
+        expected=" and ".join(map(str, ids)),
+        found=" and ".join(hashlib.new(each.hash_algorithm, named[0].octets).hexdigest() for each in ids),
+        clause="RFC 5816 2.2.1",
+    )
+
+
+# 6
+
+
+def attributes_of(signer: SignerInfo) -> Attributes:
+    """The signed attributes."""
+    with _within(Step.ATTRIBUTES, "The signed attributes are not as they must be.", "RFC 5652 5.3"):
+        if signer.attributes is None:
+            raise Malformed("signed attributes", "none")
+        return read_attributes(signer.attributes)
+
+
+def check_attributes(signed: SignedData, signer: SignerInfo, attributes: Attributes) -> str:
+    """contentType and messageDigest; the name of digestAlgorithm."""
+    with _within(Step.ATTRIBUTES, "The signed attributes are not those of this TSTInfo.", "RFC 5652 5.3, 5.4, 11"):
+        algorithm = signer.digest_algorithm.hash_name("digestAlgorithm")
+        kind = Reader(single(attributes, CONTENT_TYPE, "contentType")).oid("contentType")
+        if kind != signed.content_type:
+            raise Malformed(f"the contentType {signed.content_type}", kind)
+        said = Reader(single(attributes, MESSAGE_DIGEST, "messageDigest")).content(OCTET_STRING, "messageDigest")
+        digest = hashlib.new(algorithm, signed.content or b"").digest()
+        if not hmac.compare_digest(said, digest):
+            raise Malformed(f"the messageDigest {digest.hex()}", said[:64].hex())
+    return algorithm
+
+
+# 7
+
+
+def check_signed(signer: SignerInfo, certificate: Candidate, digest_algorithm: str) -> None:
+    """The signature, by the key of the certificate, over the attributes as a SET OF."""
+    clause = "RFC 5652 5.4, 5.6"
+    attributes = set_of(signer.attributes or b"")
+    with _within(Step.SIGNATURE, "The signature cannot be that of this certificate's key.", clause):
+        try:
+            check_signature(certificate.key, signer.signature_algorithm, digest_algorithm, signer.signature, attributes)
+        except (InvalidSignature, ValueError, UnsupportedAlgorithm):
+            raise Malformed(f"the signature of {certificate.name} over the signed attributes", "another") from None
+
+
+# 8
+
+
+def check_imprint(info: TstInfo, datum: Datum) -> None:
+    """The digest of the datum. Raises NotJudged where the datum cannot be read."""
+    imprint = info.imprint
+    if imprint.hash_algorithm not in HASHES.values():
+        raise _other_imprint("The imprint is by a hash that proves nothing here.", ", ".join(HASHES.values()), imprint)
+    digest = datum.digest(imprint.hash_algorithm)
+    if not hmac.compare_digest(digest, imprint.digest):
+        raise _other_imprint("The token is on something else than this datum.", digest.hex(), imprint)
+
+
+def _other_imprint(sentence: str, expected: str, imprint: MessageImprint) -> NotProved:
+    return NotProved(Step.IMPRINT, sentence, expected=expected, found=str(imprint), clause="RFC 3161 2.4.1")
+
+
+# 9
+
+
+def check_query(examined: Examined, octets: bytes) -> None:
+    """The token against the TimeStampReq in `octets`. Raises NotJudged where that cannot be read."""
+    try:
+        query = Query.read(unarmoured(octets))
+    except Malformed as fault:
+        raise NotJudged(f"The query is not a TimeStampReq. {fault} Give the .tsq that the token answers.") from None
+    info, has = examined.info, bool(examined.signed.certificates)
+    for what, asked, got, clause in (
+        ("messageImprint", query.imprint, info.imprint, "RFC 3161 2.4.2"),
+        ("nonce", _hex(query.nonce), _hex(info.nonce), "RFC 3161 2.4.2"),
+        ("policy", query.policy or info.policy, info.policy, "RFC 3161 2.4.2"),
+        ("what certReq asks", _with_or_without[query.cert_req], _with_or_without[has], "RFC 3161 2.4.1"),
+    ):
+        if asked != got:
+            sentence = f"The token answers another query: {what} differs."
+            raise NotProved(Step.QUERY, sentence, expected=str(asked), found=str(got), clause=clause)
+
+
+_with_or_without = {True: "certificates in the token", False: "no certificates in the token"}
+
+
+def _hex(nonce: int | None) -> str:
+    return "no nonce" if nonce is None else f"{nonce:x}"

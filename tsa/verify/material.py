@@ -1,0 +1,50 @@
+"""What people hand over beside a token: certificates, CRLs and OCSP responses, each in PEM or DER."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.x509 import ocsp
+
+from tsa.verify.proof import NotJudged
+from tsa.verify.reading import armoured
+
+_T = TypeVar("_T")
+
+
+def certificates(octets: bytes) -> list[x509.Certificate]:
+    """The certificates in a PEM bundle, or the single one in DER. Raises NotJudged where one cannot be read."""
+    return _read(octets, "CERTIFICATE", x509.load_der_x509_certificate, "an X.509 certificate")
+
+
+def crls(octets: bytes) -> list[bytes]:
+    """The CRLs in a PEM bundle, or the single one in DER, each in DER. Raises NotJudged where one cannot be read."""
+    return _read(octets, "X509 CRL", _crl, "a CRL")
+
+
+def ocsps(octets: bytes) -> list[bytes]:
+    """The OCSP responses in PEM, or the single one in DER, each in DER. Raises NotJudged where one cannot be read."""
+    return _read(octets, "OCSP RESPONSE", _ocsp, "an OCSP response")
+
+
+def _read(octets: bytes, label: str, load: Callable[[bytes], _T], what: str) -> list[_T]:
+    """Every element of the kind that is in the octets."""
+    try:
+        found = [each for kind, each in armoured(octets) if kind == label.encode()]
+        if found or b"-----BEGIN" not in octets:
+            return [load(each) for each in found or [octets]]
+    except (ValueError, x509.InvalidVersion):
+        raise NotJudged(f"What was given is not {what} that can be read: give one in PEM or DER.") from None
+    raise NotJudged(f"In the PEM that was given there is nothing under BEGIN {label}: give {what} in PEM or DER.")
+
+
+def _crl(octets: bytes) -> bytes:
+    x509.load_der_x509_crl(octets).issuer.rfc4514_string()  # to read a name is what may fail
+    return octets
+
+
+def _ocsp(octets: bytes) -> bytes:
+    ocsp.load_der_ocsp_response(octets)
+    return octets

@@ -1,0 +1,221 @@
+"""DER by slices, strictly: what a verifier reads of a token, without an object per element and without recursion."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+from functools import lru_cache
+
+BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OBJECT_IDENTIFIER = range(1, 7)
+ENUMERATED, GENERALIZED_TIME, SEQUENCE, SET = 0x0A, 0x18, 0x30, 0x31
+
+MAX_ELEMENTS = 64
+MAX_DEPTH = 16
+MAX_PIECES = 1024
+MAX_INTEGER_OCTETS = 128
+MAX_OID_OCTETS = 64
+
+_NOTHING = -1  # the tag where nothing is left
+_CONSTRUCTED = 0x20
+_CONSTRUCTED_OCTETS = _CONSTRUCTED | OCTET_STRING
+_INDEFINITE = 0x80
+_ARCS = re.compile(rb"[\x80-\xff]*[\x00-\x7f]")
+_ARMOUR = re.compile(rb"-----BEGIN ([^-]+)-----([^-]*)-----END \1-----")
+
+
+class Malformed(Exception):
+    """Octets are not what the standard wants there: `expected` and `found` are short phrases."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(f"Expected {expected}, found {found}.")
+        self.expected = expected
+        self.found = found
+
+
+class Reader:
+    """Reads the elements of `data` between `at` and `end` one after the other; every method raises Malformed.
+
+    DER throughout: definite lengths of the fewest octets (X.690 10.1) and one octet of tag. `what` names an element in
+    errors.
+    """
+
+    __slots__ = ("_at", "_data", "_end")
+
+    def __init__(self, data: bytes, at: int = 0, end: int | None = None) -> None:
+        self._data, self._at, self._end = data, at, len(data) if end is None else end
+
+    @property
+    def tag(self) -> int:
+        """The tag of the next element; -1 at the end."""
+        return self._data[self._at] if self._at < self._end else _NOTHING
+
+    def _take(self, tag: int, what: str) -> tuple[int, int, int]:
+        """Where the next element, its contents and what follows begin."""
+        at, end = self._at, self._end
+        if at >= end or self._data[at] != tag:
+            raise Malformed(f"{what} (tag {tag:02x})", _shown(self.tag))
+        start, size = _length(self._data, at, end, what)
+        if start + size > end:
+            raise Malformed(f"the {size} octets of {what}", f"{end - start}: it is cut short")
+        self._at = start + size
+        return at, start, start + size
+
+    def into(self, tag: int, what: str) -> Reader:
+        """A reader of the next element's contents."""
+        _, start, end = self._take(tag, what)
+        return Reader(self._data, start, end)
+
+    def content(self, tag: int, what: str) -> bytes:
+        """The contents of the next element."""
+        _, start, end = self._take(tag, what)
+        return self._data[start:end]
+
+    def element(self, tag: int, what: str) -> bytes:
+        """The whole of the next element."""
+        at, _, end = self._take(tag, what)
+        return self._data[at:end]
+
+    def rest(self) -> bytes:
+        """All that is left."""
+        at, self._at = self._at, self._end
+        return self._data[at : self._end]
+
+    def elements(self, what: str) -> list[bytes]:
+        """All elements that are left, at most 64 (our limit): whoever makes a token does not say how long it takes."""
+        found = []
+        while self.tag != _NOTHING:
+            found.append(self.element(self.tag, what))
+            if len(found) > MAX_ELEMENTS:
+                raise Malformed(f"at most {MAX_ELEMENTS} of {what} (our limit)", "more")
+        return found
+
+    def ends(self, what: str) -> None:
+        """Nothing may follow in `what`."""
+        if self._at != self._end:
+            raise Malformed(f"the end of {what}", f"{self._end - self._at} more octets")
+
+    def integer(self, what: str, tag: int = INTEGER) -> int:
+        """An INTEGER of the fewest octets (X.690 8.3.2), at most 128 (our limit)."""
+        content = self.content(tag, what)
+        if not 1 <= len(content) <= MAX_INTEGER_OCTETS:
+            raise Malformed(f"{what} of 1 to {MAX_INTEGER_OCTETS} octets", f"{len(content)}")
+        value = int.from_bytes(content, "big", signed=True)
+        if len(content) > 1 and -(1 << 8 * len(content) - 9) <= value < 1 << 8 * len(content) - 9:
+            raise Malformed(f"{what} as an INTEGER of the fewest octets", content.hex())
+        return value
+
+    def boolean(self, what: str) -> bool:
+        """A BOOLEAN of 00 or FF (X.690 11.1)."""
+        content = self.content(BOOLEAN, what)
+        if content not in (b"\x00", b"\xff"):
+            raise Malformed(f"{what} as 00 or ff", content[:8].hex() or "nothing")
+        return content == b"\xff"
+
+    def oid(self, what: str) -> str:
+        """An OBJECT IDENTIFIER in its dotted form."""
+        return dotted(self.content(OBJECT_IDENTIFIER, what))
+
+
+def _shown(tag: int) -> str:
+    return "nothing" if tag == _NOTHING else f"tag {tag:02x}"
+
+
+def _length(data: bytes, at: int, end: int, what: str) -> tuple[int, int]:
+    """Where the contents of the element at `at` begin, and how many octets the length says they are."""
+    start = at + 2
+    if start > end:
+        raise Malformed(f"the length of {what}", "nothing")
+    size = data[at + 1]
+    if size < 0x80:
+        return start, size
+    start += size & 0x7F
+    octets = data[at + 2 : min(start, end)]
+    size = int.from_bytes(octets[:8], "big")
+    if not octets or octets[0] == 0 or size < 0x80 or start > end or len(octets) > 8:
+        raise Malformed(f"the length of {what} definite and in the fewest octets", data[at + 1 : at + 10].hex())
+    return start, size
+
+
+@lru_cache(maxsize=1024)
+def dotted(content: bytes) -> str:
+    """The dotted form of an OBJECT IDENTIFIER's content octets (X.690 8.19). Raises Malformed."""
+    arcs = _ARCS.findall(content) if len(content) <= MAX_OID_OCTETS else []
+    if not arcs or b"".join(arcs) != content or any(arc[0] == 0x80 for arc in arcs):
+        raise Malformed("an OBJECT IDENTIFIER", content[: MAX_OID_OCTETS + 1].hex() or "nothing")
+    values = [sum((octet & 0x7F) << 7 * place for place, octet in enumerate(reversed(arc))) for arc in arcs]
+    first = min(values[0] // 40, 2)
+    return ".".join(map(str, (first, values[0] - 40 * first, *values[1:])))
+
+
+def unarmoured(octets: bytes) -> bytes:
+    """The DER in octets that are DER, PEM with whatever label, or bare base64. Raises Malformed."""
+    if octets[:1] == b"0":  # the tag of a SEQUENCE; its base64 begins with M
+        return octets
+    try:
+        return next((found for _, found in armoured(octets)), None) or _base64(octets)
+    except binascii.Error:
+        raise Malformed("DER, PEM or base64", f"octets that begin with {octets[:8].hex() or 'nothing'}") from None
+
+
+def armoured(octets: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The labels and contents of what is there in PEM (RFC 7468). Raises binascii.Error."""
+    return ((found[1], _base64(found[2])) for found in _ARMOUR.finditer(octets))
+
+
+def _base64(text: bytes) -> bytes:
+    return b64decode(b"".join(text.split()), validate=True)
+
+
+def printable(text: str) -> str:
+    """Text of somebody else, fit for a sentence and a terminal: what cannot be printed is escaped (RFC 4514 2.4)."""
+    return "".join(c if c.isprintable() else "".join(f"\\{octet:02x}" for octet in c.encode()) for c in text)
+
+
+def definite(data: bytes) -> bytes:
+    """The same with definite lengths, where an element is of indefinite length (X.690 8.1.3.6) from outside in.
+
+    RFC 5652 leaves SignedData in BER, and some TSAs write it so. What lies inside an element of definite length stays
+    as it is: certificates, and the OCTET STRING pieces that make up a TSTInfo. Raises Malformed.
+    """
+    if data[1:2] != bytes([_INDEFINITE]):
+        return data
+    element, end = _definite(data, 0, 0)
+    return element + data[end:]
+
+
+def _definite(data: bytes, at: int, depth: int) -> tuple[bytes, int]:
+    """The element at `at` with a definite length, and where the next one begins."""
+    if depth > MAX_DEPTH:
+        raise Malformed(f"at most {MAX_DEPTH} elements of indefinite length in each other (our limit)", "more")
+    tag, size = data[at : at + 1], data[at + 1 : at + 2]
+    if size != bytes([_INDEFINITE]):
+        start, length = _length(data, at, len(data), "an element")
+        end = start + length
+        return data[at:end], end
+    if not tag[0] & _CONSTRUCTED:
+        raise Malformed("a primitive element of definite length (X.690 8.1.3.2)", f"tag {tag.hex()} of indefinite")
+    parts, at = [], at + 2
+    while data[at : at + 2] != b"\x00\x00":
+        part, at = _definite(data, at, depth + 1)
+        parts.append(part)
+        if len(parts) > MAX_PIECES:
+            raise Malformed(f"at most {MAX_PIECES} elements in one of indefinite length (our limit)", "more")
+    if tag[0] == _CONSTRUCTED_OCTETS:
+        parts = [Reader(part).content(OCTET_STRING, "a piece of an OCTET STRING") for part in parts]
+        tag = bytes([OCTET_STRING])
+    return _element(tag, b"".join(parts)), at + 2
+
+
+def set_of(content: bytes) -> bytes:
+    """A SET OF with these contents: signed attributes are signed as one, and stand as [0] (RFC 5652 5.4)."""
+    return _element(bytes([SET]), content)
+
+
+def _element(tag: bytes, content: bytes) -> bytes:
+    size = len(content)
+    if size < 0x80:
+        return tag + bytes([size]) + content
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return tag + bytes([0x80 | len(octets)]) + octets + content
