@@ -139,6 +139,7 @@ def test_by_keyboard(page: Page, authority: Authority, contract: Path, tmp_path:
                 return
         raise AssertionError(f"Tab does not lead to {selector}")
 
+    page.bring_to_front()  # another page of the browser may have the keyboard
     tab_to(".skip")
     assert page.locator(".skip").bounding_box()["x"] >= 0  # type: ignore[index]
     tab_to("#language")
