@@ -1,9 +1,11 @@
 """A server that answers at once and knows nothing: what the load generator can do at most is measured against it.
 
-Run as `python -m bench.constant`; it prints its port on the first line, and serves until it is ended.
+Run as `python -m bench.constant [--close]`; it prints its port on the first line, and serves until it is ended. With
+`--close` it closes each connection after one answer.
 """
 
 import asyncio
+import sys
 
 import uvloop
 
@@ -30,13 +32,24 @@ class Constant(asyncio.Protocol):
         return HEAD + BODY + tail
 
 
-async def serve() -> None:
+class Closing(Constant):
+    """The same, with a connection for each request."""
+
+    def answer(self, tail: bytes) -> bytes:
+        return super().answer(tail).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.transport.close()
+
+
+async def serve(protocol: type[Constant]) -> None:
     """Serve on a free port of 127.0.0.1, and print its number."""
-    server = await asyncio.get_running_loop().create_server(Constant, "127.0.0.1", 0, backlog=1024)
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve())
+        runner.run(serve(Closing if "--close" in sys.argv else Constant))

@@ -62,13 +62,8 @@ def measure(rows: int, connections: int, seconds: float, rounds: int, tell: Call
     server_core, load_core = proc.cores()
     with TemporaryDirectory(prefix="tsa-bench-") as name, proc.pinned(load_core):
         empty, large = Path(name, "empty"), Path(name, "large")
-        for directory in (empty, large):
-            server.initialise(directory, KEY)
-            toml = directory / "tsa.toml"
-            toml.write_text(toml.read_text().replace(*ROLL))
-        with server.serving(large, server_core) as tsa:
-            drive(tsa.port, 1, 0.1, lambda: 0)  # something to copy
-        fill(ledger_file(large), rows, tell)
+        prepare(empty, 0, server_core, tell)
+        prepare(large, rows, server_core, tell)
         found = []
         with server.serving(empty, server_core) as one, server.serving(large, server_core) as other:
             for number in range(rounds):
@@ -78,6 +73,17 @@ def measure(rows: int, connections: int, seconds: float, rounds: int, tell: Call
         size = ledger_file(large).stat().st_size / 2**20
     cpu, p99 = _ratio(found, lambda each: each.cpu_us), _ratio(found, lambda each: each.latency_ms["p99"])
     return Growth(host.describe(), connections, seconds, size, found, cpu, p99)
+
+
+def prepare(directory: Path, rows: int, core: int, tell: Callable[[str], None]) -> None:
+    """Make a state folder whose ledger has at least `rows` rows in one file. BenchError where that cannot be done."""
+    server.initialise(directory, KEY)
+    toml = directory / "tsa.toml"
+    toml.write_text(toml.read_text().replace(*ROLL))
+    if rows:
+        with server.serving(directory, core) as tsa:
+            drive(tsa.port, 1, 0.1, lambda: 0)  # something to copy
+        fill(ledger_file(directory), rows, tell)
 
 
 def ledger_file(directory: Path) -> Path:
@@ -107,6 +113,12 @@ def fill(file: Path, rows: int, tell: Callable[[str], None]) -> None:
     time.sleep(max(0.0, last["gen_time"] / 1e6 - time.time()))
 
 
+def rows_of(directory: Path) -> int:
+    """The rows of the ledger file that a running authority writes."""
+    with closing(sqlite3.connect(f"{ledger_file(directory).as_uri()}?mode=ro", uri=True)) as connection:
+        return int(connection.execute("SELECT coalesce(max(seq), 0) FROM stamp").fetchone()[0])
+
+
 def _last(connection: sqlite3.Connection) -> dict[str, int | bytes]:
     connection.row_factory = sqlite3.Row
     row = connection.execute("SELECT * FROM stamp ORDER BY seq DESC LIMIT 1").fetchone()
@@ -117,8 +129,7 @@ def _last(connection: sqlite3.Connection) -> dict[str, int | bytes]:
 
 def _round(ledger: str, tsa: server.Server, connections: int, seconds: float) -> Round:
     family = proc.family(tsa.pid)
-    with closing(sqlite3.connect(f"{ledger_file(tsa.directory).as_uri()}?mode=ro", uri=True)) as connection:
-        rows = int(_last(connection)["seq"]) if connection.execute("SELECT 1 FROM stamp LIMIT 1").fetchone() else 0
+    rows = rows_of(tsa.directory)
     run = drive(tsa.port, connections, seconds, lambda: proc.cpu_ns(family))
     stamps = len(run.latencies)
     return Round(

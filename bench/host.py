@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cryptography.hazmat.backends.openssl.backend import backend
+
+_KEY = re.compile(r"(https?://[^/\s]+/tsa/)[^/?#,'\"\s]+")
 
 
 def describe() -> dict[str, str | int]:
@@ -25,8 +28,13 @@ def describe() -> dict[str, str | int]:
         "cryptography_openssl": backend.openssl_version_text(),
         "uvloop": version("uvloop"),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": without_key(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
     }
+
+
+def without_key(text: str) -> str:
+    """A text in which no URL shows its APP_KEY, as /tsa/APP_KEY: records are shown around."""
+    return _KEY.sub(r"\1…", text)
 
 
 def _cpu_model() -> str:

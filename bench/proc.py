@@ -17,20 +17,43 @@ def cores() -> tuple[int, int]:
 
 
 @contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """Keep the calling thread, and processes that it starts meanwhile, on one core."""
+def pinned(*cores: int) -> Iterator[None]:
+    """Keep the calling thread, and processes that it starts meanwhile, on these cores."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
         os.sched_setaffinity(0, before)
 
 
+def affinity(pid: int) -> set[int]:
+    """The cores that a process may run on. BenchError when there is none such."""
+    try:
+        return os.sched_getaffinity(pid)
+    except ProcessLookupError as error:
+        raise BenchError(f"there is no process {pid}") from error
+
+
 def family(pid: int) -> list[int]:
     """The process and all its descendants. BenchError when it has ended."""
-    children = [int(child) for task in _tasks(pid) for child in (task / "children").read_text().split()]
-    return [pid, *(member for child in children for member in family(child))]
+    found = [pid]
+    for task in _tasks(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread may end between the listing and the reading
+            found += [int(child) for child in (task / "children").read_text().split()]
+    descendants = []
+    for child in found[1:]:
+        with suppress(BenchError):  # and so may a child
+            descendants += family(child)
+    return [pid, *descendants]
+
+
+def started(pid: int) -> int:
+    """When the process was started, in ticks since the machine was: with its pid, what no other process ever has."""
+    try:
+        return int(_stat(pid)[19])
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise BenchError(f"process {pid} of the server ended while it was being measured") from error
 
 
 def cpu_ns(pids: Sequence[int]) -> int:
@@ -54,10 +77,15 @@ def _scheduled_ns(pid: int) -> int:
     return total
 
 
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on, "state"."""
+    # The command name, in parentheses, may hold spaces: the fields are counted from its end.
+    return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+
+
 def _ticks_ns(pid: int) -> int:
     """utime + stime, for a kernel without schedstat: whole ticks, of 10 ms as a rule."""
-    # The command name, in parentheses, may hold spaces: the fields are counted from its end.
-    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
 
 
@@ -65,3 +93,15 @@ def rss_bytes(pids: Sequence[int]) -> int:
     """Resident memory of the processes together, in bytes; what they share is counted once for each."""
     pages = (int((PROC / str(pid) / "statm").read_text().split()[1]) for pid in pids)
     return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def tree_cpu_ns(pid: int) -> int:
+    """CPU time of a process, of its living descendants, and of those that ended and were waited for, in ns.
+
+    In whole ticks, of 10 ms as a rule; so it is for servers of any kind, over seconds. BenchError when it has ended.
+    """
+    ticks = 0
+    for member in family(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a descendant may end between listing and reading
+            ticks += sum(int(field) for field in _stat(member)[11:15])  # utime, stime, cutime, cstime
+    return ticks * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))

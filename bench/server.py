@@ -1,5 +1,6 @@
 """Servers of our own, for as long as a measurement lasts: on one core, ended by SIGTERM, nothing left behind."""
 
+import re
 import shutil
 import signal
 import socket
@@ -8,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,32 +52,40 @@ class Server:
 
 
 @contextmanager
-def authority(key: str, core: int) -> Iterator[Server]:
-    """A new authority with a key of this type, served on one core; its folder goes with it. BenchError as serving()."""
+def authority(
+    key: str, cores: int | Sequence[int], licences: int = LICENCES, settings: Mapping[str, int] | None = None
+) -> Iterator[Server]:
+    """A new authority with a key of this type, served on these cores; its folder goes with it.
+
+    BenchError as serving(). `licences` are those of the anonymous application; `settings` are numbers for its tsa.toml.
+    """
     with TemporaryDirectory(prefix="tsa-bench-") as name:
-        initialise(Path(name), key)
-        with serving(Path(name), core) as server:
+        initialise(Path(name), key, licences)
+        configure(Path(name), settings or {})
+        with serving(Path(name), cores) as server:
             yield server
 
 
 @contextmanager
-def serving(directory: Path, core: int) -> Iterator[Server]:
-    """The authority in a folder, with one worker, on one core, ready to stamp.
+def serving(directory: Path, cores: int | Sequence[int], workers: int = 1) -> Iterator[Server]:
+    """The authority in a folder, with so many workers, on these cores, ready to stamp.
 
     BenchError, with what it wrote, when it does not become ready within 30 s.
     """
     port, log = free_port(), directory / "bench-server.log"
-    serve: list[str | Path] = [TSA, "serve", "--dir", directory, "--listen", f"127.0.0.1:{port}", "--workers", "1"]
-    with log.open("wb") as output, running(serve, core, output) as process:
+    serve: list[str | Path] = [TSA, "serve", "--dir", directory, "--listen", f"127.0.0.1:{port}"]
+    serve += ["--workers", str(workers)]
+    with log.open("wb") as output, running(serve, cores, output) as process:
         server = Server(process.pid, port, directory)
         _wait_ready(server, process, log)
         yield server
 
 
 @contextmanager
-def constant(core: int) -> Iterator[tuple[int, int]]:
-    """The constant-reply server on one core: its process and its port."""
-    with running([sys.executable, "-m", "bench.constant"], core, subprocess.PIPE) as process:
+def constant(core: int, *, closing: bool = False) -> Iterator[tuple[int, int]]:
+    """The constant-reply server on one core, `closing` each connection or not: its process and its port."""
+    command = [sys.executable, "-m", "bench.constant", *(["--close"] if closing else [])]
+    with running(command, core, subprocess.PIPE) as process:
         line = process.stdout.readline() if process.stdout else b""
         if not line:
             raise BenchError("the constant-reply server did not start")
@@ -84,12 +93,23 @@ def constant(core: int) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def running(command: Sequence[str | Path], core: int, output: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process on one core, in a group of its own: Ctrl-C at the terminal reaches us, and we end it."""
+def running(
+    command: Sequence[str | Path],
+    cores: int | Sequence[int],
+    output: int | IO[bytes],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process on these cores, in a group of its own: Ctrl-C at the terminal reaches us, and we end it."""
+    on = [cores] if isinstance(cores, int) else cores
     with ExitStack() as ending:
-        with _uninterrupted(), proc.pinned(core):
+        with _uninterrupted(), proc.pinned(*on):
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+                env=environment,
             )
             ending.callback(_end, process)
         yield process
@@ -123,14 +143,25 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def initialise(directory: Path, key: str) -> None:
-    """Make a state folder with a key of this type and licences enough. BenchError when `tsa init` fails."""
+def initialise(directory: Path, key: str, licences: int = LICENCES) -> None:
+    """Make a state folder with a key of this type and so many licences. BenchError when `tsa init` fails."""
     if shutil.which(TSA) is None:
         raise BenchError(f"{TSA} is missing: install the project into this environment (make setup)")
-    command = [TSA, "init", "--dir", directory, "--key", key, "--licences", str(LICENCES)]
+    command = [TSA, "init", "--dir", directory, "--key", key, "--licences", str(licences)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"tsa init --key {key} failed: {done.stderr.strip() or f'exit status {done.returncode}'}")
+
+
+def configure(directory: Path, settings: Mapping[str, int]) -> None:
+    """Give numbers in tsa.toml another value. BenchError where it has no such number, once."""
+    file = directory / "tsa.toml"
+    text = file.read_text()
+    for name, value in settings.items():
+        text, found = re.subn(rf"(?m)^{re.escape(name)} = \d+", f"{name} = {value}", text)
+        if found != 1:
+            raise BenchError(f"{file} has {found} settings {name}, where one was expected")
+    file.write_text(text)
 
 
 def _wait_ready(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bench import cli, proc, server
-from bench.ceiling import Ceiling, Cell
+from bench import ceiling, cli, limit, proc, server
+from bench.ceiling import FIGURES, Ceiling, Cell
 from bench.load import drive
 from bench.sample import OPENSSL, OWN, verify
 
@@ -43,21 +43,25 @@ def serving(tmp_path: Path) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize(("key", "verifier"), [("p256", OPENSSL), ("ed25519", OWN)])
-def test_figures_are_well_formed(tmp_path: Path, key: str, verifier: str) -> None:
-    with bench(tmp_path, "--key", key, "--seconds", "0.5", "--connections", "2,4", "--json") as process:
+def test_figures_are_well_formed(tmp_path: Path) -> None:
+    with bench(tmp_path, "--key", "p256,ed25519", "--seconds", "0.5", "--connections", "4", "--json") as process:
         out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
     found = json.loads(out)
     assert {"cpu", "cores", "kernel", "python", "openssl", "cryptography", "date", "command"} <= found["host"].keys()
-    assert found["generator_ceiling_per_s"] > 0
     assert found["shared_core"] == (found["server_core"] == found["load_core"])
-    assert [cell["connections"] for cell in found["results"]] == [2, 4]
+    assert found["stamps_per_licence_hour"] == 20_000
+    assert [cell["connections"] for cell in found["results"]] == [4, 4]
+    assert [cell["key"] for cell in found["results"]] == ["p256", "ed25519"]
+    assert [cell["verifier"] for cell in found["results"]] == [OPENSSL, OWN]
     for cell in found["results"]:
-        assert cell["key"] == key
+        assert cell["not_measured"] == ""
+        assert cell["generator_ceiling_per_s"] > cell["stamps_per_s"]
+        assert cell["licences"] == pytest.approx(cell["stamps_per_s"] * 3600 / 20_000)
+        assert cell["licences_per_core"] == pytest.approx(1e6 / cell["cpu_us"] * 3600 / 20_000)
+        assert sum(cell["stages_us"].values()) == pytest.approx(cell["cpu_us"])
         assert (cell["wrong"], cell["faults"], cell["unverified"]) == (0, {}, [])
         assert cell["verified"] == cell["sampled"] > 0
-        assert cell["verifier"] == verifier
         assert cell["ratio"] == cell["cpu_us"] / cell["raw_us"] > 0
         assert cell["stamps_per_s"] == pytest.approx(cell["stamps"] / cell["seconds"])
         assert 0 < cell["latency_ms"]["p50"] <= cell["latency_ms"]["p99"]
@@ -65,6 +69,18 @@ def test_figures_are_well_formed(tmp_path: Path, key: str, verifier: str) -> Non
         assert cell["rss_mib"] > 0
     assert not serving(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_server_too_fast_for_the_generator_has_no_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+    monkeypatch.setattr(limit, "constant_per_s", lambda *_, **__: asked.append(1) or 1.0)
+    result = CliRunner().invoke(cli.app, ["ceiling", "--seconds", "0.2", "--connections", "2", "--json"])
+    assert result.exit_code == 2
+    assert len(asked) == 2  # the ceiling was measured again before the server was given up
+    (cell,) = json.loads(result.stdout)["results"]
+    assert cell["not_measured"] == limit.NOT_MEASURED == "not measured: the generator was the limit"
+    assert {cell[name] for name in FIGURES} == {None}
+    assert (cell["wrong"], cell["verified"]) == (0, cell["sampled"])
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
@@ -96,6 +112,9 @@ def test_the_sample_is_verified_in_earnest(kept: tuple[str, list[tuple[bytes, by
     assert len(verify(key, crossed, directory)[1]) == len(crossed)
 
 
+WITHOUT = {**dict.fromkeys(FIGURES), "not_measured": limit.NOT_MEASURED}
+
+
 def found(**changed: object) -> Ceiling:
     """A result as measured, with some figures changed."""
     cell = {
@@ -103,7 +122,10 @@ def found(**changed: object) -> Ceiling:
         "connections": 32,
         "stamps": 100_000,
         "seconds": 5.0,
+        "not_measured": "",
         "stamps_per_s": 20_000.0,
+        "licences": 3600.0,
+        "licences_per_core": 3750.0,
         "cpu_us": 48.0,
         "raw_us": 24.0,
         "ratio": 2.0,
@@ -118,10 +140,10 @@ def found(**changed: object) -> Ceiling:
         "verifier": OPENSSL,
         "unverified": [],
         "generator_us": 12.0,
-        "generator_limited": False,
+        "generator_ceiling_per_s": 80_000.0,
     }
     host = dict.fromkeys(["cpu", "cores", "kernel", "date", "python", "cryptography", "cryptography_openssl"], "x")
-    return Ceiling(host, 0, 1, False, 80_000.0, [Cell(**{**cell, **changed})])
+    return Ceiling(host, 0, 1, False, 20_000, [Cell(**{**cell, **changed})])
 
 
 @pytest.mark.parametrize(
@@ -131,16 +153,26 @@ def found(**changed: object) -> Ceiling:
         ({"wrong": 3, "faults": {"HTTP status 503": 3}}, 1, "3 wrong: HTTP status 503"),
         ({"verified": 19, "unverified": ["no trust"]}, 1, "did not verify: no trust"),
         ({"mean_batch": None}, 0, "not told"),
-        ({"generator_limited": True}, 0, "over 80 %"),
+        (WITHOUT, 2, "32 connections: not measured: the generator was the limit"),
+        ({**WITHOUT, "wrong": 1}, 1, "not measured"),
     ],
 )
 def test_exit_status_and_table(
     monkeypatch: pytest.MonkeyPatch, changed: dict[str, object], status: int, said: str
 ) -> None:
-    monkeypatch.setattr(cli, "measure", lambda *_: found(**changed))
+    monkeypatch.setattr(ceiling, "measure", lambda *_: found(**changed))
     result = CliRunner().invoke(cli.app, ["ceiling"])
     assert result.exit_code == status
     assert said in result.stdout
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_a_plot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str) -> None:
+    monkeypatch.setattr(ceiling, "measure", lambda *_: found())
+    assert CliRunner().invoke(cli.app, ["ceiling", "--plot", str(tmp_path / f"plot.{kind}")]).exit_code == 0
+    drawn = (tmp_path / f"plot.{kind}").read_bytes()
+    words = [b"p256, 32", b"signature", b"the rest", b"20,000 stamps/s", b"3,600 licences"]
+    assert drawn.startswith(b"\x89PNG") if kind == "png" else all(word in drawn for word in words)
 
 
 @pytest.mark.parametrize(
@@ -148,14 +180,16 @@ def test_exit_status_and_table(
     [
         (["--connections", "32,none"], "is not a list of numbers"),
         (["--connections", "0"], "is not a list of numbers"),
-        (["--key", "dsa"], "is none of p256"),
+        (["--key", "p256,dsa"], "is none of p256"),
+        (["--plot", "plot.gif"], "is no name of an .svg or .png file"),
+        (["--plot", "/nowhere/plot.svg"], "is no name of an .svg or .png file"),
     ],
 )
 def test_a_wrong_option_is_named(arguments: list[str], said: str) -> None:
     result = CliRunner().invoke(cli.app, ["ceiling", *arguments])
     assert result.exit_code == 2
     assert arguments[0] in result.stderr
-    assert said in result.stderr
+    assert said in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_what_stops_the_measurement_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

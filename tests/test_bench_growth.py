@@ -1,5 +1,6 @@
 """bench.growth, end to end and tiny: the rows are there, both are loaded in turn, the figures are well-formed."""
 
+import io
 import json
 import sqlite3
 import subprocess
@@ -8,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bench import BenchError, growth
 
@@ -36,11 +38,15 @@ def test_figures_are_well_formed(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_table_for_people(tmp_path: Path) -> None:
-    done = run(tmp_path, "--connections", "2")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"{ROWS:,}" in done.stdout
-    assert "Large to empty: CPU a stamp " in done.stdout
+def test_a_table_for_people() -> None:
+    rounds = [
+        growth.Round(ledger, rows, 1_000.0, 50.0, {"p50": 1.0, "p99": 2.0}, 0)
+        for ledger, rows in (("empty", 0), ("large", ROWS))
+    ]
+    found = growth.Growth({"cpu": "a processor", "cores": 2, "date": "today"}, 2, 0.5, 3.0, rounds, 1.25, 1.5)
+    growth.show(found, Console(file=(sink := io.StringIO()), width=200))
+    assert f"{ROWS:,}" in sink.getvalue()
+    assert "Large to empty: CPU a stamp 1.250, p99 1.500 times." in sink.getvalue()
 
 
 def test_what_cannot_be_measured_is_told(tmp_path: Path) -> None:

@@ -5,17 +5,24 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 import pytest
 from asn1crypto import tsp
 
 from bench import BenchError, load
 from bench.ceiling import percentiles_ms
-from bench.constant import BODY, HEAD, Constant
-from bench.load import NONCE, QUERY, Run, drive, fault, queries, read_head
+from bench.client import CERT_REQ, NONCE, QUERY, fault, queries
+from bench.constant import BODY, HEAD, Closing, Constant
+from bench.load import LOOPBACK, Run, Way, drive
 
 SECONDS = 0.3
 CONNECTIONS = 4
+
+
+@pytest.fixture(autouse=True)
+def short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "WARM_UP_S", 0.05)
 
 
 @contextmanager
@@ -34,9 +41,9 @@ def serving(protocol: Callable[[], asyncio.Protocol]) -> Iterator[int]:
         loop.close()
 
 
-def run_against(protocol: type[Constant]) -> Run:
+def run_against(protocol: type[Constant], way: Way = LOOPBACK) -> Run:
     with serving(protocol) as port:
-        return drive(port, CONNECTIONS, SECONDS, lambda: 0)
+        return drive(port, CONNECTIONS, SECONDS, lambda: 0, way=way)
 
 
 class Counting(Constant):
@@ -119,6 +126,68 @@ class Unavailable(EveryOther):
         return super(EveryOther, self).answer(tail).replace(b"200 OK", b"503 Service Unavailable")
 
 
+class Chunked(Constant):
+    """Honest, in chunks."""
+
+    def answer(self, tail: bytes) -> bytes:
+        body = BODY + tail
+        parts = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:100], body[100:]))
+        return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + parts + b"0\r\n\r\n"
+
+
+class ChunkedInPieces(InPieces, Chunked):
+    """Honest, in chunks, and a few octets at a time."""
+
+
+class OldFashioned(Constant):
+    """Honest, by HTTP/1.0: the answer ends with its connection."""
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(b"HTTP/1.0 200 OK\r\n\r\n" + BODY + data[-42:])
+        self.transport.close()
+
+
+class LeavesUnannounced(Constant):
+    """Honest, and closes each connection after the answer without having said so."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.transport.close()
+
+
+@pytest.mark.parametrize("server", [Chunked, ChunkedInPieces, OldFashioned, Closing, LeavesUnannounced])
+def test_any_manner_of_http_is_understood(server: type[Constant]) -> None:
+    run = run_against(server, Way(reopen=True))
+    assert not run.faults
+    assert run.latencies
+    assert (run.reopened > 0) == (not issubclass(server, Chunked))
+
+
+def test_a_connection_that_closes_is_a_fault_unless_it_may() -> None:
+    with pytest.raises(BenchError, match="closed every connection"):
+        run_against(Closing)
+
+
+class Keeps(Constant):
+    """Honest, and keeps what it was sent."""
+
+    heard: ClassVar[list[bytes]] = []
+
+    def data_received(self, data: bytes) -> None:
+        self.heard.append(data)
+        self.transport.write(self.answer(data[-45:-3]))
+
+
+def test_the_way_is_followed() -> None:
+    run = run_against(Keeps, Way(path="/stamp?a=1", lines=("X-Name: one\r\n", "X-Name: two\r\n"), cert_req=True))
+    assert not run.faults
+    assert {data.splitlines()[0] for data in Keeps.heard} == {b"POST /stamp?a=1 HTTP/1.1"}
+    assert all(name in b"".join(Keeps.heard) for name in (b"X-Name: one", b"X-Name: two"))
+    for data in Keeps.heard[:5]:
+        assert tsp.TimeStampReq.load(data.partition(b"\r\n\r\n")[2], strict=True)["cert_req"].native
+    assert tsp.TimeStampReq.load(run.sample[0][0], strict=True)["cert_req"].native
+
+
 @pytest.mark.parametrize(
     ("liar", "what"),
     [
@@ -162,10 +231,9 @@ class Silent(Constant):
         self.heard = data
 
 
-def test_answers_that_never_come_are_faults(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "PATIENCE_S", 0.1)
-    with pytest.raises(BenchError, match=rf"no answer within .* \({CONNECTIONS}\)"):
-        run_against(Silent)
+def test_answers_that_never_come_are_faults() -> None:
+    with pytest.raises(BenchError, match=rf"no answer within 0.1 s \({CONNECTIONS}\)"):
+        run_against(Silent, Way(patience_s=0.1))
 
 
 def test_nobody_there_is_no_measurement() -> None:
@@ -180,7 +248,9 @@ def test_requests_are_der_and_all_distinct() -> None:
     drawn = [next(source) for _ in range(3000)]
     assert len({imprint for imprint, _ in drawn}) == len({nonce for _, nonce in drawn}) == len(drawn)
     for imprint, nonce in drawn[:20]:
-        request = QUERY + imprint + NONCE + nonce
+        request = QUERY[False] + imprint + NONCE + nonce
+        with_cert_req = tsp.TimeStampReq.load(QUERY[True] + imprint + NONCE + nonce + CERT_REQ, strict=True)
+        assert with_cert_req["cert_req"].native is True
         decoded = tsp.TimeStampReq.load(request, strict=True)
         assert decoded.native == {
             "version": "v1",
@@ -199,19 +269,6 @@ def test_requests_are_der_and_all_distinct() -> None:
 def test_fault_of_the_right_answer_is_none() -> None:
     imprint, nonce = os.urandom(32), os.urandom(8)
     assert fault(200, BODY + imprint + NONCE + nonce, imprint, nonce) is None
-
-
-@pytest.mark.parametrize(
-    ("head", "status", "length"),
-    [
-        (HEAD, 200, 600),
-        (b"HTTP/1.1 429 Too Many\r\ncontent-length:7\r\nRetry-After: 3\r\n\r\n", 429, 7),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, 0),
-        (b"nonsense\r\n\r\n", 0, 0),
-    ],
-)
-def test_response_head(head: bytes, status: int, length: int) -> None:
-    assert read_head(head) == (status, length)
 
 
 def test_percentiles_are_nearest_ranks() -> None:

@@ -65,3 +65,27 @@ def test_pinned_is_for_the_block_and_its_processes() -> None:
         shown = subprocess.check_output([sys.executable, "-c", "import os; print(os.sched_getaffinity(0))"], text=True)
     assert shown.strip() == f"{{{core}}}"
     assert os.sched_getaffinity(0) == before
+
+
+WAITS = """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", "while __import__('time').process_time() < 0.2: pass"])
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_cpu_of_the_tree_counts_what_ended() -> None:
+    with subprocess.Popen([sys.executable, "-c", WAITS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert proc.family(process.pid) == [process.pid]
+        assert proc.tree_cpu_ns(process.pid) >= 200_000_000 > proc.cpu_ns([process.pid])
+        process.stdin.close()
+
+
+def test_of_a_process_that_is_not_there() -> None:
+    with subprocess.Popen(["true"]) as process:
+        pass
+    for read in (proc.tree_cpu_ns, proc.affinity):
+        with pytest.raises(BenchError, match=f"process {process.pid}"):
+            read(process.pid)

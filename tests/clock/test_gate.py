@@ -31,8 +31,10 @@ def serving(state: Path, clock: WallClock | None = None, **settings: object) -> 
     options = {("clock", name): value for name, value in (SETTINGS | settings).items()}
     environment = clock.environment if clock else None
     server = start_server(state, workers=2, options=options, ready=(200, 503), environment=environment)
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def why_closed(server: Server) -> str:
