@@ -30,7 +30,24 @@ SETTLING = "The clock was stepped, and must run evenly for [clock] settle_s befo
 
 Ask = Callable[[str, ClockTable, int], Reading]
 
+NO_ANSWER = "no answer"  # a verdict
+
 log = structlog.get_logger()
+
+
+def question(source: str, settings: ClockTable, now_us: int, ask: Ask) -> tuple[JournalEntry, Reading | None]:
+    """Ask a source: what to journal of it, and the reading, where it gave one that can be trusted."""
+    said = JournalEntry(now_us, "measured", source, None, None, None, "")
+    try:
+        reading = ask(source, settings, now_us)
+    except NoAnswer as fault:
+        return said._replace(verdict=NO_ANSWER, why=str(fault)), None
+    except Distrusted as fault:
+        return said._replace(verdict="not trusted", why=str(fault)), None
+    return (
+        said._replace(offset=reading.offset_us, error=reading.error_us, verdict="trusted", why=reading.detail),
+        reading,
+    )
 
 
 class Measurer:
@@ -135,21 +152,14 @@ class Measurer:
         wall, boot = self._hands.read_calmly(self._gate)
         faults, silent, entries = list(filter(None, [self._journal_fault])), list[str](), list[JournalEntry]()
         for source in self._settings.sources:
-            said = JournalEntry(wall, "measured", source, None, None, None, "")
-            try:
-                reading = self._heard(self._ask(source, self._settings, wall))
-            except NoAnswer as fault:
-                (silent if source in self._readings else faults).append(str(fault))
-                said = said._replace(verdict="no answer", why=str(fault))
-            except Distrusted as fault:
-                self._readings.pop(source, None)
-                faults.append(str(fault))
-                said = said._replace(verdict="not trusted", why=str(fault))
-            else:
+            said, reading = question(source, self._settings, wall, self._hear)
+            if reading is not None:
                 self._readings[source] = Measured(reading, boot)
-                said = said._replace(
-                    offset=reading.offset_us, error=reading.error_us, verdict="trusted", why=reading.detail
-                )
+            elif said.verdict == NO_ANSWER and source in self._readings:
+                silent.append(said.why)
+            else:
+                self._readings.pop(source, None)
+                faults.append(said.why)
             if source != "system":  # which measures nothing
                 entries.append(said)
         self._note(*entries)
@@ -162,8 +172,9 @@ class Measurer:
         if boot < self._settling_until_us:
             self._due_us = min(self._due_us, self._settling_until_us)
 
-    def _heard(self, reading: Reading) -> Reading:
-        """The reading, unless chronyd has made it of what it heard before a step. Raises Distrusted."""
+    def _hear(self, source: str, settings: ClockTable, now_us: int) -> Reading:
+        """The reading, unless chronyd has made it of what it heard before a step. Raises NoAnswer or Distrusted."""
+        reading = self._ask(source, settings, now_us)
         if reading.reference_us is not None and self._reference_us is not None:
             if self._reference_us in (-1, reading.reference_us):
                 self._reference_us = reading.reference_us

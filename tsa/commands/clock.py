@@ -21,10 +21,10 @@ from tsa.authority.archive import newest_gen_time
 from tsa.authority.clock import UNWATCHED, ClockFault, Hands
 from tsa.authority.gate import NOBODY_MEASURES_US
 from tsa.authority.journal import Journal, JournalEntry
+from tsa.authority.measurer import question
 from tsa.authority.segment import FOLDER
 from tsa.authority.serial import LAST_EPOCH
 from tsa.authority.sources.asking import ask
-from tsa.authority.sources.reading import Distrusted, NoAnswer
 from tsa.authority.verdict import Measured, reach
 from tsa.commands import AsJson, StateDir, second
 from tsa.config import LOCK, Config, load
@@ -147,16 +147,12 @@ def _measure(settings: Config) -> Row:
     wall, boot = Hands().read()
     entries, measured, faults = list[JournalEntry](), list[Measured](), list[str]()
     for source in settings.clock.sources:
-        try:
-            reading = ask(source, settings.clock, wall)
-        except (NoAnswer, Distrusted) as fault:
-            faults.append(str(fault))
-            verdict = "no answer" if isinstance(fault, NoAnswer) else "not trusted"
-            entries.append(JournalEntry(wall, "measured", source, None, None, verdict, str(fault)))
-        else:
+        said, reading = question(source, settings.clock, wall, ask)
+        entries.append(said)
+        if reading is not None:
             measured.append(Measured(reading, boot))
-            told = (reading.offset_us, reading.error_us, "trusted", reading.detail)
-            entries.append(JournalEntry(wall, "measured", source, *told))
+        else:
+            faults.append(said.why)
     trusted, _, error, why = reach(measured, faults, boot, settings.clock.drift_ppm)
     if trusted and error > settings.clock.max_accuracy_ms * 1_000:
         trusted, why = False, f"The clock may be off by {error / 1e3:.1f} ms, more than [clock] max_accuracy_ms allows."
