@@ -1,17 +1,20 @@
-# make setup   .venv with pinned dependencies
-# make run     set up, then serve on 127.0.0.1:3161 with state in ./tsa-data
-# make test    set up, then run every test
-# make lint    ruff + mypy
-# make bench   a short verdict: does this machine give two licences what they are sold for?
-# make lock    pin the dependencies anew (needs uv)
+# make setup       .venv with `tsa` and `tsa-bench`, pinned dependencies
+# make run         set up what serving needs, then serve on 127.0.0.1:3161 with state in ./tsa-data
+# make test        set up, then run every test; T="tests/clock -k step" chooses some
+# make lint        ruff + mypy
+# make format      ruff: sort imports and lay the code out
+# make bench       a short verdict: does this machine give two licences what they are sold for?
+# make lock        pin the dependencies anew (needs uv)
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A lock is complete, so pip need not resolve anything: an old pip would resolve past it, and then refuse.
+INSTALL := $(PIP) install --no-deps --require-hashes --requirement
 
-.PHONY: setup dev run test lint bench lock clean
+.PHONY: setup dev run test lint format bench lock clean
 
-setup: .venv/.runtime
+setup: .venv/.bench
 dev: .venv/.dev
 
 .venv/bin/python:
@@ -19,33 +22,42 @@ dev: .venv/.dev
 	$(PYTHON) -m venv .venv
 
 .venv/.runtime: requirements.lock pyproject.toml | .venv/bin/python
-	$(PIP) install --require-hashes --requirement requirements.lock
+	$(INSTALL) requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
-.venv/.dev: requirements-dev.lock .venv/.runtime
-	$(PIP) install --require-hashes --requirement requirements-dev.lock
+.venv/.bench: requirements-bench.lock .venv/.runtime
+	$(INSTALL) requirements-bench.lock
 	touch $@
 
-run: setup
+.venv/.dev: requirements-dev.lock .venv/.bench
+	$(INSTALL) requirements-dev.lock
+	touch $@
+
+run: .venv/.runtime
 	$(BIN)/tsa serve --dir tsa-data
 
+T ?=
 test: dev
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(T)
 
 lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+format: dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
 bench: setup
 	$(BIN)/tsa-bench licence --licences 2 --duration 27 --processes 2 --out build/bench
 
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra build
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	    --extra build --extra bench pyproject.toml --output-file requirements.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	    --extra build --extra bench --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	$(COMPILE) pyproject.toml --output-file requirements.lock
+	$(COMPILE) --extra bench --constraint requirements.lock pyproject.toml --output-file requirements-bench.lock
+	$(COMPILE) --extra bench --extra dev --constraint requirements-bench.lock pyproject.toml --output-file requirements-dev.lock
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
