@@ -19,6 +19,7 @@ FLOORS = (
     ("tsa.server",),
     ("tsa.authority",),
     ("tsa.config", "tsa.logs"),
+    ("tsa.state",),
     ("tsa.verify",),
     ("tsa.protocol",),
     ("certs",),

@@ -29,6 +29,7 @@ from tsa.initialise import StateFault
 from tsa.protocol.oids import HASHES
 from tsa.server.listening import ListenFault
 from tsa.server.tls import TlsFault
+from tsa.state import layout
 from tsa.verify.proof import NotJudged
 
 FAULTS = (
@@ -158,7 +159,7 @@ def serve(
     """Serve until SIGTERM; SIGHUP reads tsa.toml, key and certificates anew. Makes the folder when it is missing."""
     from tsa.supervise import Supervisor
 
-    if not (state / config.FILE_NAME).exists():
+    if not layout.settings(state).exists():
         initialise.development(state, "p256", FIRST_LICENCES)
     overrides = {name: value for name, value in (("listen", listen), ("workers", workers)) if value is not None}
 

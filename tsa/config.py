@@ -19,10 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from tsa.protocol import der
 from tsa.protocol.oids import HASHES
-
-FILE_NAME = "tsa.toml"
-LOCK = "lock"
-"""The file that a server holds while it uses the state folder, and touches while it watches the clock."""
+from tsa.state import layout
 
 
 class ConfigFault(Exception):
@@ -108,9 +105,9 @@ class TlsTable(_Table):
 class TsuTable(_Table):
     """[tsu]: the time-stamping unit, one key with its certificate; files are relative to the state folder."""
 
-    key: str = "keys/tsa.key"
-    certificate: str = "certs/tsa.pem"
-    ca: str = "certs/ca.pem"
+    key: str = layout.TSU_KEY
+    certificate: str = layout.TSU_CERTIFICATE
+    ca: str = layout.TSU_CA
     passphrase_file: str | None = None
     node: str = Field("00000000", pattern="^[0-9a-f]{8}$")
 
@@ -239,7 +236,7 @@ def load(state: Path, server: Mapping[str, object] | None = None) -> Config:
 
     Raises ConfigFault with one line a mistake, each naming table and key.
     """
-    file = state / FILE_NAME
+    file = layout.settings(state)
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -267,7 +264,7 @@ def write_default(state: Path, passphrase_file: Path | None = None) -> None:
             '# passphrase_file = "keys/passphrase"', f"passphrase_file = {json.dumps(str(passphrase_file))}"
         )
     try:
-        with (state / FILE_NAME).open("x", encoding="utf-8") as file:
+        with layout.settings(state).open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         return

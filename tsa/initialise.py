@@ -20,11 +20,8 @@ from tsa.authority.control import Control
 from tsa.authority.tsu import read_passphrase
 from tsa.config import load as load_config
 from tsa.config import write_default
-
-KEY = "keys/tsa.key"
-CERTIFICATE = "certs/tsa.pem"
-CA = "certs/ca.pem"
-REQUEST = "certs/tsa.csr"
+from tsa.state import layout
+from tsa.state.layout import TSU_CA, TSU_CERTIFICATE, TSU_KEY
 
 
 class StateFault(Exception):
@@ -41,11 +38,11 @@ def development(state: Path, key_type: str, licences: int) -> None:
     key = generate(key_type)
     chain = create_development_chain(key, datetime.now(UTC))
     write_default(state)
-    write_pem(state / CERTIFICATE, [chain.certificate, *chain.intermediates])
-    write_pem(state / CA, [chain.anchor])
+    write_pem(state / TSU_CERTIFICATE, [chain.certificate, *chain.intermediates])
+    write_pem(state / TSU_CA, [chain.anchor])
     with closing(Control(state)) as control:
         ensure_anonymous(control, licences)
-    store(state / KEY, key)
+    store(state / TSU_KEY, key)
     _journal(state, "development key and certificate made", chain.certificate)
 
 
@@ -57,11 +54,11 @@ def request(state: Path, key_type: str, subject: str, passphrase_file: Path | No
     name, passphrase = parse_subject(subject), read_passphrase(passphrase_file)
     _folders(state)
     _configure(state, passphrase_file)
-    if not (state / KEY).exists():
-        store(state / KEY, generate(key_type), passphrase)
+    if not (state / TSU_KEY).exists():
+        store(state / TSU_KEY, generate(key_type), passphrase)
         _journal(state, "key made", key_type=key_type)
-    key = load(state / KEY, passphrase)
-    file = state / REQUEST
+    key = load(state / TSU_KEY, passphrase)
+    file = layout.certificate_request(state)
     file.write_bytes(certificate_request(key.private_key, name).public_bytes(Encoding.PEM))
     return file
 
@@ -77,16 +74,16 @@ def import_chain(
     if key_file is not None:
         _refuse_key(state)
     passphrase = read_passphrase(passphrase_file)
-    key = load(key_file or state / KEY, passphrase)
+    key = load(key_file or state / TSU_KEY, passphrase)
     anchors = read_certificates(ca_file) if ca_file else []
     chain = build_chain(key.public_key, read_certificates(chain_file), anchors)
     check_fitness(chain, key.public_key, datetime.now(UTC))
     _folders(state)
     _configure(state, passphrase_file)
     if key_file is not None:
-        store(state / KEY, key.private_key, passphrase)
-    write_pem(state / CERTIFICATE, [chain.certificate, *chain.intermediates])
-    write_pem(state / CA, [chain.anchor])
+        store(state / TSU_KEY, key.private_key, passphrase)
+    write_pem(state / TSU_CERTIFICATE, [chain.certificate, *chain.intermediates])
+    write_pem(state / TSU_CA, [chain.anchor])
     _journal(state, "certificate imported", chain.certificate)
 
 
@@ -108,13 +105,13 @@ def _configure(state: Path, passphrase_file: Path | None) -> None:
 
 
 def _refuse_key(state: Path) -> None:
-    if (state / KEY).exists():
-        raise StateFault(f"{state / KEY} is there already, and a key is never overwritten: move it away first.")
+    if (state / TSU_KEY).exists():
+        raise StateFault(f"{state / TSU_KEY} is there already, and a key is never overwritten: move it away first.")
 
 
 def _folders(state: Path) -> None:
     try:
-        (state / "certs").mkdir(parents=True, exist_ok=True)
-        (state / "keys").mkdir(mode=0o700, exist_ok=True)
+        layout.certs(state).mkdir(parents=True, exist_ok=True)
+        layout.keys(state).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise StateFault(f"{state} cannot be made: {error.strerror}.") from error

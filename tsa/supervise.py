@@ -31,9 +31,10 @@ from tsa.authority.segment import LedgerFault
 from tsa.authority.sources.asking import ask, refuse_unsynchronised
 from tsa.authority.tsu import UnusableTsu
 from tsa.child import guarded, trial
-from tsa.config import LOCK, Config, ConfigFault
+from tsa.config import Config, ConfigFault
 from tsa.server.listening import listen, refuse_new
 from tsa.server.worker import Place, run
+from tsa.state import layout
 from tsa.witness import stamp_heads
 
 FIRST_BACKOFF_S = 0.1
@@ -274,7 +275,7 @@ def _allow_connections() -> None:
 
 def _only_one(state: Path) -> int:
     """Hold the state folder: workers inherit the lock, so it is free only when all of them have ended too."""
-    lock = os.open(state / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(layout.lock(state), os.O_RDWR | os.O_CREAT, 0o600)
     end = time.monotonic() + LOCK_WAIT_S
     while True:
         try:

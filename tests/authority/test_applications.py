@@ -22,9 +22,10 @@ from tsa.authority.applications import (
     read,
     rekey,
 )
-from tsa.authority.control import FILE_NAME, Control, ControlFault
+from tsa.authority.control import Control, ControlFault
 from tsa.protocol import der
 from tsa.protocol.errors import NoCredentials, UnknownApplication
+from tsa.state import layout
 
 SUBJECT = "CN=app,O=Example"
 NOW = 1_900_000_000
@@ -257,5 +258,5 @@ def test_no_key_is_in_any_file(control: Control, tmp_path: Path) -> None:
     assert files
     for key in keys:
         assert not any(key.encode() in octets for octets in files)
-    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+    with closing(sqlite3.connect(layout.control(tmp_path))) as connection:
         assert connection.execute("SELECT key_hash FROM application").fetchall() == [(key_hash(keys[1]),)]

@@ -20,9 +20,10 @@ from tests.support.token import read_token
 from tsa.authority import imprints, segment
 from tsa.authority.applications import add, new_key
 from tsa.authority.archive import Archive, Record, newest_gen_time
-from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.authority.segment import LedgerFault
 from tsa.commands.ledger import FIELDS, app
 from tsa.protocol.der import dotted
+from tsa.state import layout
 
 DAY_US = 86_400_000_000
 DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp() * 1e6)
@@ -62,7 +63,7 @@ class Kept:
 
     @property
     def archive(self) -> Archive:
-        return Archive(self.state / FOLDER)
+        return Archive(layout.ledger(self.state))
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +155,8 @@ def test_since(kept: Kept, since: int) -> None:
 async def test_the_index_of_imprints_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A search reads only the rows that are new, in runs; an index that was deleted is made again."""
     monkeypatch.setattr(imprints, "BATCH", 4)
-    desk, archive = Desk(tmp_path).open(), Archive(tmp_path / FOLDER)
-    index = imprints.path_of(archive.folder / "2026-11/0.db")
+    desk, archive = Desk(tmp_path).open(), Archive(layout.ledger(tmp_path))
+    index = layout.imprint_index(archive.folder / "2026-11/0.db")
 
     def wanted(number: int) -> bytes:
         return query_for(number).imprint[-32:]
@@ -235,7 +236,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], ob
 
 def test_a_serial_is_found_by_halving(large: Path, steps: Callable[[Callable[[], object]], int]) -> None:
     """Some 20 rows read of 131,072, each some 10 steps; and the same for one that is not there, at any place."""
-    archive = Archive(large / FOLDER)
+    archive = Archive(layout.ledger(large))
     total = archive.count()
     with segment.reading(archive.folder / "2026-11/0.db") as connection:
         rows = connection.execute(
@@ -253,7 +254,7 @@ def test_a_serial_is_found_by_halving(large: Path, steps: Callable[[Callable[[],
 
 
 def test_an_imprint_is_found_by_its_index(large: Path, steps: Callable[[Callable[[], object]], int]) -> None:
-    archive = Archive(large / FOLDER)
+    archive = Archive(layout.ledger(large))
     with segment.reading(archive.folder / "2026-11/0.db") as connection:
         [imprint] = connection.execute("SELECT imprint FROM stamp WHERE seq = 777").fetchone()
     first = steps(lambda: list(archive.find_imprint(imprint)))
@@ -366,14 +367,14 @@ async def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 async def test_the_newest_gen_time_of_all_workers_is_known(tmp_path: Path) -> None:
-    assert newest_gen_time(tmp_path / FOLDER, 0) == 0
+    assert newest_gen_time(layout.ledger(tmp_path), 0) == 0
     early, late = Desk(tmp_path).open(), Desk(tmp_path, worker=1).open()
     await early.stamp([1])
     late.time_us += 5_000_000
     await late.stamp([1, 2])
     late.ledger._begin(segment.name_of("2026-11", 1, 1), segment.name_of("2026-11", 1, 0))  # it has no rows yet
-    assert newest_gen_time(tmp_path / FOLDER, 0) == late.time_us
-    assert newest_gen_time(tmp_path / FOLDER, 1) == 0, "there are no files of this epoch"
+    assert newest_gen_time(layout.ledger(tmp_path), 0) == late.time_us
+    assert newest_gen_time(layout.ledger(tmp_path), 1) == 0, "there are no files of this epoch"
     await early.ledger.close()
     await late.ledger.close()
 
@@ -385,5 +386,5 @@ async def test_a_file_of_a_later_month_counts_though_it_is_empty(tmp_path: Path)
     desk.ledger.open(DECEMBER + DAY_US)
     with pytest.raises(LedgerFault, match="behind the newest row"):
         desk.ledger.open(desk.time_us)
-    assert newest_gen_time(tmp_path / FOLDER, 0) == DECEMBER
+    assert newest_gen_time(layout.ledger(tmp_path), 0) == DECEMBER
     await desk.ledger.close()

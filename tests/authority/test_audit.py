@@ -21,8 +21,8 @@ from tests.support.token import read_token
 from tsa.authority import segment
 from tsa.authority.archive import Archive
 from tsa.authority.entry import Entry, link
-from tsa.authority.segment import FOLDER
 from tsa.commands.ledger import app
+from tsa.state import layout
 
 FILES = {"2026-10/0.db": 12, "2026-11/0.db": 12, "2026-11/0-01.db": 12, "2026-10/1.db": 5}
 MIDDLE = "2026-11/0.db"
@@ -71,7 +71,7 @@ def state(original: Path, tmp_path: Path) -> Path:
 
 def tamper(state: Path, name: str, *statements: str) -> None:
     """Change a file behind the server's back."""
-    with closing(sqlite3.connect(state / FOLDER / name)) as connection:
+    with closing(sqlite3.connect(layout.ledger(state) / name)) as connection:
         connection.executescript(";".join(statements))
 
 
@@ -140,7 +140,7 @@ def test_an_altered_signer(state: Path, change: str) -> None:
 
 
 def test_a_flipped_bit_that_makes_a_signer_no_text(state: Path) -> None:
-    path = state / FOLDER / MIDDLE
+    path = layout.ledger(state) / MIDDLE
     octets = path.read_bytes()
     assert octets.count(b'{"certificate": "') == 2
     path.write_bytes(octets.replace(b'{"certificate": "', b'{"certificat\xe5": "'))
@@ -181,7 +181,7 @@ def test_a_description_that_is_right_in_itself(state: Path) -> None:
     values = f"genesis = x'{genesis.hex()}', follows_link = zeroblob(32)"
     tamper(state, MIDDLE, f"UPDATE segment SET {values}")
     assert "2026-10/0.db, which it follows, ends otherwise" in faults(state)[MIDDLE]
-    shutil.rmtree(state / FOLDER / "2026-10")
+    shutil.rmtree(layout.ledger(state) / "2026-10")
     genesis = segment.genesis_of(0, "", 0, b"")
     tamper(state, MIDDLE, f"UPDATE segment SET genesis = x'{genesis.hex()}', follows = '', follows_link = x''")
     tamper(state, MIDDLE, "UPDATE segment SET follows_seq = 0")
@@ -235,7 +235,7 @@ def test_two_rows_exchanged(state: Path, one: int, other: int) -> None:
 
 
 def test_rows_of_two_files_exchanged(state: Path) -> None:
-    other = state / FOLDER / "2026-10/1.db"
+    other = layout.ledger(state) / "2026-10/1.db"
     columns = "gen_time, serial, imprint, tst_info, signature, link"
     tamper(
         state,
@@ -248,7 +248,7 @@ def test_rows_of_two_files_exchanged(state: Path) -> None:
 
 def forge(state: Path, name: str, change: Callable[[Entry], Entry]) -> None:
     """Put a row after the last, made of it by `change`, with the link that it ought to have."""
-    with closing(sqlite3.connect(state / FOLDER / name)) as connection:
+    with closing(sqlite3.connect(layout.ledger(state) / name)) as connection:
         seq, *columns, before = connection.execute("SELECT * FROM stamp ORDER BY seq DESC LIMIT 1").fetchone()
         [text] = connection.execute("SELECT signer FROM tsu WHERE id = ?", (columns[6],)).fetchone()
         entry = change(Entry(*columns))
@@ -274,7 +274,7 @@ def test_a_forged_row_at_the_end_with_the_right_link_is_no_token(state: Path) ->
     """What docs/ledger.md says cannot be seen in the chain: a link takes no key. But a token does."""
     forge(state, NEWEST, lambda entry: entry._replace(tst_info=bytes(reversed(entry.tst_info))))
     assert faults(state) == {}
-    [forged] = [record for record in Archive(state / FOLDER).records() if record.seq == 13]
+    [forged] = [record for record in Archive(layout.ledger(state)).records() if record.seq == 13]
     token = forged.token[9 if forged.token[1] == 0x82 else 8 :]
     with pytest.raises((InvalidSignature, AssertionError)):
         read_token(token, unit("p256").chain.certificate)
@@ -283,7 +283,7 @@ def test_a_forged_row_at_the_end_with_the_right_link_is_no_token(state: Path) ->
 @pytest.mark.parametrize("name", [MIDDLE, NEWEST])
 @pytest.mark.parametrize("part", [0, 1, 100, 4096, 8192, 0.5, 0.8, -1, -64, -4096, -5000])
 def test_a_truncated_file(state: Path, name: str, part: float) -> None:
-    path = state / FOLDER / name
+    path = layout.ledger(state) / name
     size = path.stat().st_size
     wanted = int(size * part) if isinstance(part, float) else part if part >= 0 else size + part
     if part == -1:
@@ -294,12 +294,12 @@ def test_a_truncated_file(state: Path, name: str, part: float) -> None:
 
 
 def test_another_file_in_its_place(state: Path) -> None:
-    (state / FOLDER / MIDDLE).write_bytes(b"This was the ledger.\n" * 1000)
+    (layout.ledger(state) / MIDDLE).write_bytes(b"This was the ledger.\n" * 1000)
     assert f"{MIDDLE} cannot be read: file is not a database." in faults(state)[MIDDLE]
 
 
 async def test_an_older_copy_in_its_place(state: Path) -> None:
-    path = state / FOLDER / NEWEST
+    path = layout.ledger(state) / NEWEST
     older = path.read_bytes()
     desk = Desk(state)
     desk.time_us += MONTH_US // 31
@@ -320,12 +320,12 @@ async def test_an_older_copy_that_was_written_on(state: Path) -> None:
         await desk.open().stamp(numbers)
         await desk.ledger.close()
     keep_heads(state)
-    shutil.copy(fork / FOLDER / NEWEST, state / FOLDER / NEWEST)
+    shutil.copy(layout.ledger(fork) / NEWEST, layout.ledger(state) / NEWEST)
     assert faults(state) == {NEWEST: "row 16 is not the one whose link was kept in control.db"}
 
 
 def test_a_whole_file_removed(state: Path) -> None:
-    (state / FOLDER / MIDDLE).unlink()
+    (layout.ledger(state) / MIDDLE).unlink()
     assert faults(state) == {
         MIDDLE: "the file is missing; it had 12 rows",
         NEWEST: "it does not follow 2026-10/0.db, the file before it",
@@ -334,12 +334,12 @@ def test_a_whole_file_removed(state: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_any_file_removed(state: Path, name: str) -> None:
-    (state / FOLDER / name).unlink()
+    (layout.ledger(state) / name).unlink()
     assert faults(state)[name] == f"the file is missing; it had {FILES[name]} rows"
 
 
 def test_files_exchanged(state: Path) -> None:
-    one, other = (state / FOLDER / name for name in ("2026-10/0.db", "2026-10/1.db"))
+    one, other = (layout.ledger(state) / name for name in ("2026-10/0.db", "2026-10/1.db"))
     one.rename(one.with_suffix(".x"))
     other.rename(one)
     one.with_suffix(".x").rename(other)
@@ -376,4 +376,4 @@ def test_a_folder_that_is_no_state_folder(tmp_path: Path) -> None:
 
 def test_verdicts_are_in_the_order_of_the_files(original: Path) -> None:
     names = [verdict.segment for verdict in audit(original)]
-    assert names == segment.list_segments(original / FOLDER) == list(FILES)
+    assert names == segment.list_segments(layout.ledger(original)) == list(FILES)

@@ -28,8 +28,9 @@ from tsa.authority.clock import Hands
 from tsa.authority.control import Control
 from tsa.authority.gate import GatePage
 from tsa.authority.licence import Counters
-from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.authority.segment import LedgerFault
 from tsa.config import load
+from tsa.state import layout
 from tsa.witness import stamp_heads
 
 __all__ = ["start", "states"]
@@ -175,7 +176,7 @@ async def test_counters_are_what_the_ledger_has(state: Path) -> None:
     for hours in (last - 30, last - 2, last - 1, last):
         for worker in (0, 1):
             await stamp_both(Desk(state, worker), 2 + worker, hours)
-    assert len(list((state / FOLDER).glob("*/0.db"))) == 2
+    assert len(list(layout.ledger(state).glob("*/0.db"))) == 2
     for now, expected in ((last, (5, 5)), (last + 1, (5, 0)), (last + 2, (0, 0))):
         counters = Counters(3600)
         bookkeeping.restore(config(dir=state), counters, START + now * HOUR_US)
@@ -195,7 +196,7 @@ async def test_what_was_used_is_not_sold_again(state: Path) -> None:
 
 async def test_a_ledger_that_cannot_be_read_is_not_taken_for_an_empty_one(state: Path) -> None:
     await stamp_both(Desk(state), 100)
-    path = state / FOLDER / "2026-11/0.db"
+    path = layout.ledger(state) / "2026-11/0.db"
     path.write_bytes(path.read_bytes()[:-20_000])
     with pytest.raises(LedgerFault, match=rf"^{path} cannot be read: database disk image is malformed\.$"):
         bookkeeping.restore(config(dir=state), Counters(3600), START)
@@ -221,7 +222,7 @@ def judge(witness: Server, heads: str, response: bytes) -> int:
 
 
 def serials(server: Server) -> set[int]:
-    return {int.from_bytes(record.entry.serial, "big") for record in Archive(server.directory / FOLDER).records()}
+    return {int.from_bytes(record.entry.serial, "big") for record in Archive(layout.ledger(server.directory)).records()}
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from tsa.authority import ledger as ledgers
 from tsa.authority import segment
 from tsa.authority.archive import Archive
 from tsa.authority.entry import Entry
-from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.authority.segment import LedgerFault
+from tsa.state import layout
 
 DAY_US = 86_400_000_000
 DECEMBER = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp() * 1e6)
@@ -32,7 +33,7 @@ def state(tmp_path: Path) -> Path:
 
 def tokens(state: Path) -> list[bytes]:
     """What the ledger rebuilds, in its order."""
-    return [record.token for record in Archive(state / FOLDER).records()]
+    return [record.token for record in Archive(layout.ledger(state)).records()]
 
 
 class Watched(sqlite3.Connection):
@@ -215,7 +216,7 @@ async def test_a_restart_goes_on_with_the_chain(state: Path) -> None:
 async def test_workers_have_files_of_their_own(state: Path) -> None:
     desks = [Desk(state, worker).open() for worker in (0, 1, 11)]
     sent = [await desk.stamp(range(4)) for desk in (*desks, *desks)]
-    assert segment.list_segments(state / FOLDER) == ["2026-11/0.db", "2026-11/1.db", "2026-11/11.db"]
+    assert segment.list_segments(layout.ledger(state)) == ["2026-11/0.db", "2026-11/1.db", "2026-11/11.db"]
     assert sorted(tokens(state)) == sorted(token for each in sent for token in each)
     assert_whole(state, 24)
 
@@ -300,7 +301,7 @@ async def test_a_file_of_a_later_month_without_rows(state: Path) -> None:
 
 def test_entries_are_the_columns_of_the_table(state: Path) -> None:
     Desk(state).open()
-    with segment.reading(state / FOLDER / "2026-11/0.db") as connection:
+    with segment.reading(layout.ledger(state) / "2026-11/0.db") as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(stamp)")]
     assert columns == ["seq", *Entry._fields, "link"]
 

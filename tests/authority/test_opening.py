@@ -20,6 +20,7 @@ from tsa.authority.opening import open_authority, prove, stamp_unbilled, trial_b
 from tsa.authority.tsu import UnusableTsu
 from tsa.config import load
 from tsa.protocol.errors import SystemFailure
+from tsa.state import layout
 from tsa.verify.token import check_token
 
 
@@ -34,7 +35,7 @@ async def opened(state: Path, kept: Books | None = None) -> Authority:
 
 
 def set_key(state: Path, change: Callable[[Path], None]) -> None:
-    key = state / initialise.KEY
+    key = state / layout.TSU_KEY
     key.unlink()
     change(key)
 

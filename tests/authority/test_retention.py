@@ -12,12 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.faults.desk import START, Desk, assert_whole, audit, control, keep_heads
-from tsa.authority import imprints, retention, segment
+from tsa.authority import retention, segment
 from tsa.authority.archive import Archive
 from tsa.authority.control import Control
 from tsa.authority.retention import back_up, prune
-from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.authority.segment import LedgerFault
 from tsa.commands.ledger import app
+from tsa.state import layout
 
 DAY_US = 86_400_000_000
 FILES = ["2026-11/0.db", "2026-12/0.db", "2027-01/0.db"]
@@ -75,7 +76,7 @@ def test_a_copy_is_whole_and_holds_no_key(state: Path, tmp_path: Path) -> None:
     assert back_up(state, target, told.append) == 3
     assert told == FILES
     assert_whole(target, 15)
-    assert [*Archive(target / FOLDER).records()] == [*Archive(state / FOLDER).records()]
+    assert [*Archive(layout.ledger(target)).records()] == [*Archive(layout.ledger(state)).records()]
     assert files(target) == ["0.db", "0.db", "0.db", "ca.pem", "control.db", "tsa.pem", "tsa.toml"]
     assert {path.stat().st_mode & 0o077 for path in target.rglob("*.db")} == {0}
 
@@ -83,14 +84,14 @@ def test_a_copy_is_whole_and_holds_no_key(state: Path, tmp_path: Path) -> None:
 async def test_only_what_has_grown_is_copied_again(state: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy"
     back_up(state, target, no_telling)
-    before = {name: (target / FOLDER / name).stat().st_ino for name in FILES}
+    before = {name: (layout.ledger(target) / name).stat().st_ino for name in FILES}
     assert back_up(state, target, no_telling) == 0
     desk = Desk(state)
     desk.time_us = START + 63 * DAY_US
     await desk.open().stamp([1])
     assert back_up(state, target, no_telling) == 1, "while the file is open, and the row in its WAL"
     await desk.ledger.close()
-    after = {name: (target / FOLDER / name).stat().st_ino for name in FILES}
+    after = {name: (layout.ledger(target) / name).stat().st_ino for name in FILES}
     assert [name for name in FILES if before[name] != after[name]] == FILES[-1:]
     assert_whole(target, 16)
 
@@ -116,7 +117,7 @@ def test_beside_a_server_that_writes(state: Path, tmp_path: Path) -> None:
         for number in range(5):
             already, target = len(sent), tmp_path / f"copy-{number % 2}"
             back_up(state, target, no_telling)
-            tokens = [record.token for record in Archive(target / FOLDER).records(START + 63 * DAY_US)]
+            tokens = [record.token for record in Archive(layout.ledger(target)).records(START + 63 * DAY_US)]
             assert tokens == sent[: len(tokens)]
             assert len(tokens) >= already
             assert_whole(target, 15 + len(tokens))
@@ -129,8 +130,8 @@ def test_beside_a_server_that_writes(state: Path, tmp_path: Path) -> None:
 
 def test_a_copy_that_was_interrupted_is_made_again(state: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy"
-    (target / FOLDER / "2026-12").mkdir(parents=True)
-    (target / FOLDER / "2026-12/0.db.part").write_bytes(b"half")
+    (layout.ledger(target) / "2026-12").mkdir(parents=True)
+    (layout.ledger(target) / "2026-12/0.db.part").write_bytes(b"half")
     assert back_up(state, target, no_telling) == 3
     assert not list(target.rglob("*.part"))
     assert_whole(target, 15)
@@ -164,10 +165,10 @@ def test_the_command_that_copies(state: Path, tmp_path: Path) -> None:
 )
 async def test_whole_files_go_and_the_rest_is_whole(state: Path, before: int, gone: int) -> None:
     """What is not older stays, and the newest file always: the chain goes on from it."""
-    list(Archive(state / FOLDER).find_imprint(bytes(32)))  # makes the indexes, which go with the files
+    list(Archive(layout.ledger(state)).find_imprint(bytes(32)))  # makes the indexes, which go with the files
     assert prune(state, before) == FILES[:gone]
-    assert segment.list_segments(state / FOLDER) == FILES[gone:]
-    assert files(state / FOLDER) == ["0.db"] * (3 - gone) + ["0.imprints"] * (3 - gone)
+    assert segment.list_segments(layout.ledger(state)) == FILES[gone:]
+    assert files(layout.ledger(state)) == ["0.db"] * (3 - gone) + ["0.imprints"] * (3 - gone)
     assert_whole(state, 15 - 5 * gone)
     await stamp_months(state, months=(63, 64))
     keep_heads(state)
@@ -179,7 +180,7 @@ def test_the_last_day_stays(state: Path) -> None:
     """From it the counters are rebuilt: what was used must not be sold again."""
     with pytest.raises(LedgerFault, match="Stamps of the last day cannot be pruned"):
         prune(state, first_of(2100, 1) - DAY_US + 1)
-    assert segment.list_segments(state / FOLDER) == FILES
+    assert segment.list_segments(layout.ledger(state)) == FILES
     assert prune(state, first_of(2100, 1) - DAY_US) == FILES[:2]
 
 
@@ -194,7 +195,7 @@ def test_it_is_journalled(state: Path) -> None:
 
 def test_what_is_removed_otherwise_is_missed(state: Path) -> None:
     prune(state, first_of(2026, 12))
-    (state / FOLDER / "2026-12/0.db").unlink()
+    (layout.ledger(state) / "2026-12/0.db").unlink()
     assert {verdict.segment: verdict.fault for verdict in audit(state)} == {
         "2027-01/0.db": "2026-12/0.db, which it follows, is missing",
         "2026-12/0.db": "the file is missing; it had 5 rows",
@@ -246,17 +247,17 @@ def test_a_copy_from_before_is_whole_with_the_heads_of_then_and_of_now(state: Pa
     back_up(state, target, no_telling)
     prune(state, first_of(2027, 1))
     back_up(state, target, no_telling)
-    assert segment.list_segments(target / FOLDER) == FILES
+    assert segment.list_segments(layout.ledger(target)) == FILES
     assert_whole(target, 15)
 
 
 def test_the_index_of_what_is_gone_is_gone(state: Path) -> None:
-    path = state / FOLDER / FILES[0]
-    list(Archive(state / FOLDER).find_imprint(bytes(32)))
-    assert imprints.path_of(path).exists()
+    path = layout.ledger(state) / FILES[0]
+    list(Archive(layout.ledger(state)).find_imprint(bytes(32)))
+    assert layout.imprint_index(path).exists()
     prune(state, first_of(2026, 12))
     assert list(path.parent.iterdir()) == []
-    assert list(Archive(state / FOLDER).find_imprint(bytes(32))) == []
+    assert list(Archive(layout.ledger(state)).find_imprint(bytes(32))) == []
 
 
 def test_the_command_that_ends(state: Path) -> None:
@@ -268,11 +269,11 @@ def test_the_command_that_ends(state: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_ends_it(state: Path) -> None:
-    damaged = state / FOLDER / FILES[0]
+    damaged = layout.ledger(state) / FILES[0]
     shutil.copy(damaged, state / "away")
     damaged.write_bytes(damaged.read_bytes()[:5000])
     with pytest.raises(LedgerFault, match=rf"{damaged} cannot be read"):
         prune(state, first_of(2099, 1))
-    assert segment.list_segments(state / FOLDER) == FILES
+    assert segment.list_segments(layout.ledger(state)) == FILES
     with pytest.raises(sqlite3.DatabaseError), closing(sqlite3.connect(damaged)) as connection:
         connection.execute("SELECT * FROM stamp").fetchall()

@@ -22,11 +22,11 @@ from tsa.authority.issue import Authority, Books
 from tsa.authority.ledger import Ledger
 from tsa.authority.licence import Counters
 from tsa.authority.meter import shared_meters
-from tsa.authority.segment import FOLDER
 from tsa.authority.serial import SerialNumbers
 from tsa.authority.tsu import TimeStampingUnit
 from tsa.protocol.errors import Refusal
 from tsa.protocol.tsp import TimeStampReq
+from tsa.state import layout
 
 START = int(datetime(2026, 11, 22, 20, tzinfo=UTC).timestamp() * 1e6)
 """Where its clock stands at first, µs since the epoch."""
@@ -61,7 +61,7 @@ class Desk:
         self, state: Path, worker: int = 0, *, roll_octets: int = HUGE, counters: Counters | None = None
     ) -> None:
         self.state = state
-        self.folder = state / FOLDER
+        self.folder = layout.ledger(state)
         self.time_us = START
         self.anyone = application()
         self.counters = counters or Counters(3600)
@@ -123,7 +123,7 @@ def keep_heads(state: Path, microseconds: int = START) -> None:
 def audit(state: Path) -> list[Verdict]:
     """The verdicts on a ledger, by the heads in its control.db."""
     with closing(Control(state)) as opened:
-        return list(auditing.audit(state / FOLDER, auditing.read_heads(opened), lambda rows: None))
+        return list(auditing.audit(layout.ledger(state), auditing.read_heads(opened), lambda rows: None))
 
 
 def assert_whole(state: Path, rows: int) -> None:

@@ -22,7 +22,7 @@ from tests.support.server import Server, start_server
 from tests.support.stamping import Authority
 from tests.support.token import refusal
 from tsa.authority.archive import Archive
-from tsa.authority.segment import FOLDER
+from tsa.state import layout
 
 __all__ = ["start", "states"]
 
@@ -49,7 +49,7 @@ def small(states: States, tmp_path: Path) -> Iterator[Path]:
     if os.geteuid():
         pytest.skip("only root may mount")
     directory = states.copy(tmp_path / "state")
-    ledger = directory / FOLDER
+    ledger = layout.ledger(directory)
     ledger.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_KIB}k", "tmpfs", ledger]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -73,7 +73,7 @@ def serving(small: Path) -> Iterator[Server]:
             Server.running.remove(server)
             server.process.kill()
             server.process.wait(10)
-            wait_until(lambda: not _mounted_open(small / FOLDER), "the workers are gone")
+            wait_until(lambda: not _mounted_open(layout.ledger(small)), "the workers are gone")
 
 
 def _mounted_open(folder: Path) -> bool:
@@ -107,13 +107,13 @@ def assert_kept(server: Server, tokens: list[bytes]) -> None:
     """No process was started anew; after its end, every token that was received is in the ledger, which is whole."""
     assert len(events(server, "worker started")) == 1
     server.stop()
-    kept = {record.token for record in Archive(server.directory / FOLDER).records()}
+    kept = {record.token for record in Archive(layout.ledger(server.directory)).records()}
     assert set(tokens) <= kept
     assert_whole(server.directory)
 
 
 def test_a_disk_that_is_full(serving: Server) -> None:
-    fill_and_recover(serving, (serving.directory / FOLDER / "ballast").unlink)
+    fill_and_recover(serving, (layout.ledger(serving.directory) / "ballast").unlink)
 
 
 def test_a_file_that_may_not_grow(start: Callable[..., Server]) -> None:
@@ -164,7 +164,7 @@ def test_a_disk_that_is_read_only(serving: Server) -> None:
 def sealed(server: Server) -> Iterator[None]:
     """The ledger's disk is read-only. The kernel makes it so only while no file is open to be written: between two
     attempts of a worker that is at fault already."""
-    folder = server.directory / FOLDER
+    folder = layout.ledger(server.directory)
     limit = time.monotonic() + 20
     while True:
         with held(server):
@@ -182,7 +182,7 @@ def sealed(server: Server) -> Iterator[None]:
 @contextlib.contextmanager
 def held(server: Server) -> Iterator[None]:
     """The worker's file is locked by this process."""
-    [path] = (server.directory / FOLDER).glob("*/*.db")
+    [path] = (layout.ledger(server.directory)).glob("*/*.db")
     with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         yield

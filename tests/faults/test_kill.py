@@ -18,7 +18,7 @@ from tests.support.applications import bearer
 from tests.support.server import Server, start_server, tsa
 from tsa.authority.archive import Archive
 from tsa.authority.control import Control
-from tsa.authority.segment import FOLDER
+from tsa.state import layout
 
 __all__ = ["states"]
 
@@ -62,7 +62,7 @@ def assert_whole(directory: Path) -> None:
     done = tsa("ledger", "verify", "--dir", directory, "--json")
     answer = json.loads(done.stdout)
     assert (done.returncode, answer["whole"]) == (0, True), answer
-    assert answer["rows"] == Archive(directory / FOLDER).count()
+    assert answer["rows"] == Archive(layout.ledger(directory)).count()
 
 
 def used(server: Server, key: str) -> int:
@@ -151,7 +151,7 @@ def _assert_kept(directory: Path, keys: dict[str, str], received: list[tuple[str
     """Everything that was received is there, by whom it was asked for, and no serialNumber twice; stamps by name."""
     with closing(Control(directory)) as control:
         names = dict(control.connection.execute("SELECT id, name FROM application"))
-    kept = list(Archive(directory / FOLDER).records())
+    kept = list(Archive(layout.ledger(directory)).records())
     issued = {record.token: names[record.application] for record in kept}
     assert len(issued) == len(kept) == len({record.entry.serial for record in kept})
     asked = {f"/tsa/{key}": name for name, key in keys.items()}

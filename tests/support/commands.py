@@ -8,8 +8,8 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from tsa.authority.control import FILE_NAME
 from tsa.cli import app
+from tsa.state import layout
 
 
 def run(*arguments: str | Path) -> Result:
@@ -43,7 +43,7 @@ def row(state: Path, name: str) -> dict[str, Any]:
 
 def database(state: Path) -> sqlite3.Connection:
     """control.db, without a transaction of its own."""
-    return sqlite3.connect(state / FILE_NAME, isolation_level=None)
+    return sqlite3.connect(layout.control(state), isolation_level=None)
 
 
 def dump(state: Path) -> list[str]:

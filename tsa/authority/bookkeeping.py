@@ -15,8 +15,9 @@ from tsa.authority import segment
 from tsa.authority.applications import ANONYMOUS, Application, add, read
 from tsa.authority.control import Control
 from tsa.authority.licence import Counters
-from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.authority.segment import LedgerFault
 from tsa.config import Config
+from tsa.state import layout
 
 FIRST_LICENCES = 2
 WITNESS_EVERY_S = 3600
@@ -47,7 +48,7 @@ def keep(config: Config, counters: Counters, microseconds: int, *, at_start: boo
     Raises ControlFault or LedgerFault.
     """
     with closing(Control(config.dir)) as control:
-        _keep_heads(control, config.dir / FOLDER)
+        _keep_heads(control, layout.ledger(config.dir))
         _keep_usage(control, config, counters, microseconds, at_start=at_start)
 
 
@@ -118,7 +119,7 @@ def _forgotten(
 
 def _count(config: Config, since: int, length: int) -> Iterator[tuple[int, int, int]]:
     """(window, application, stamps) of the ledger from the second `since` on, by file."""
-    ledger, month = config.dir / FOLDER, segment.month_of(max(0, since) * 1_000_000)
+    ledger, month = layout.ledger(config.dir), segment.month_of(max(0, since) * 1_000_000)
     for name in segment.list_segments(ledger):
         if name < month:
             continue

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-FILE_NAME = "control.db"
+from tsa.state import layout
+
 SCHEMA_VERSION = 1
 BUSY_S = 10.0
 
@@ -80,7 +81,7 @@ class Control:
 
     def __init__(self, state: Path) -> None:
         """Open the one in the folder `state`, or make it. Raises ControlFault."""
-        self.path = state / FILE_NAME
+        self.path = layout.control(state)
         try:
             self.path.touch(mode=0o600)
             self.connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tsa.authority.segment import LedgerFault, reading
+from tsa.state.layout import imprint_index
 
 PREFIX = 8
 BATCH = 500_000
@@ -18,22 +19,17 @@ BATCH = 500_000
 _SCHEMA = "CREATE TABLE IF NOT EXISTS imprint (prefix BLOB, seq INTEGER, PRIMARY KEY (prefix, seq)) WITHOUT ROWID"
 
 
-def path_of(segment: Path) -> Path:
-    """The index file of a ledger file."""
-    return segment.with_suffix(".imprints")
-
-
 def find(segment: Path, imprint: bytes) -> list[int]:
     """The rows of a ledger file whose imprint begins like this one. Raises LedgerFault."""
     try:
-        with closing(sqlite3.connect(path_of(segment), isolation_level=None)) as index:
+        with closing(sqlite3.connect(imprint_index(segment), isolation_level=None)) as index:
             index.execute("PRAGMA journal_mode = WAL")
             index.execute(_SCHEMA)
             _catch_up(index, segment)
             rows = index.execute("SELECT seq FROM imprint WHERE prefix = ? ORDER BY seq", (imprint[:PREFIX],))
             return [seq for [seq] in rows]
     except sqlite3.Error as error:
-        raise LedgerFault(f"{path_of(segment)} cannot be used: {error}. It may be deleted.") from error
+        raise LedgerFault(f"{imprint_index(segment)} cannot be used: {error}. It may be deleted.") from error
 
 
 def _catch_up(index: sqlite3.Connection, segment: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tsa.authority.control import who
+from tsa.state import layout
 
-FILE_NAME = "clock.db"
 SCHEMA_VERSION = 1
 BUSY_S = 2.0
 
@@ -55,7 +55,7 @@ class Journal:
 
     def __init__(self, state: Path) -> None:
         """Open the one in the folder `state`, or make it. Raises JournalFault."""
-        self.path = state / FILE_NAME
+        self.path = layout.clock_journal(state)
         try:
             self.path.touch(mode=0o600)
             self._connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)

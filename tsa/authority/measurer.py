@@ -18,10 +18,11 @@ from tsa.authority.archive import newest_gen_time
 from tsa.authority.clock import Hands
 from tsa.authority.gate import Gate, GatePage
 from tsa.authority.journal import Journal, JournalEntry, JournalFault
-from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.authority.segment import LedgerFault
 from tsa.authority.sources.reading import Distrusted, NoAnswer, Reading
 from tsa.authority.verdict import Measured, reach
-from tsa.config import LOCK, ClockTable, Config
+from tsa.config import ClockTable, Config
+from tsa.state import layout
 
 TICK_S = 0.25
 CLOSED_POLL_S = 8.0  # while the gate is closed, a source is asked as often as this
@@ -107,7 +108,7 @@ class Measurer:
         self._tell()
         self._page.alive_us = self._hands.read()[1]
         with suppress(OSError):
-            os.utime(self._state / LOCK)  # for who is not of this server, such as `tsa clock`
+            os.utime(layout.lock(self._state))  # for who is not of this server, such as `tsa clock`
 
     def _framed(self, gate: Gate) -> Gate:
         """`gate` with what the settings say."""
@@ -141,7 +142,7 @@ class Measurer:
     def _read_ledger(self) -> None:
         """The newest genTime that stands in the ledger."""
         try:
-            newest = newest_gen_time(self._state / FOLDER, self._gate.epoch)
+            newest = newest_gen_time(layout.ledger(self._state), self._gate.epoch)
         except LedgerFault as fault:  # the workers will find the same, and refuse
             log.error("ledger's newest genTime not read", reason=str(fault))
             return

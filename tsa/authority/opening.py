@@ -17,13 +17,13 @@ from tsa.authority.issue import Authority, Books
 from tsa.authority.ledger import Ledger
 from tsa.authority.licence import Counters
 from tsa.authority.meter import shared_meters
-from tsa.authority.segment import FOLDER
 from tsa.authority.serial import SerialNumbers
 from tsa.authority.tsu import UnusableTsu, load_tsu
 from tsa.config import Config
 from tsa.protocol import tsp
 from tsa.protocol.errors import Refusal
 from tsa.protocol.oids import HASHES
+from tsa.state import layout
 from tsa.verify.proof import NotProved
 from tsa.verify.token import check_token
 
@@ -97,6 +97,6 @@ def trial_books(config: Config, place: int, page: GatePage) -> Books:
     return Books(
         clock,
         SerialNumbers(bytes.fromhex(config.tsu.node), place),
-        Ledger(config.dir / FOLDER, place, config.ledger.roll_mib << 20, shared_meters(1)[0]),
+        Ledger(layout.ledger(config.dir), place, config.ledger.roll_mib << 20, shared_meters(1)[0]),
         Counters(config.licence.window_s),
     )

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from tsa.authority import imprints, segment
+from tsa.authority import segment
 from tsa.authority.control import Control
-from tsa.authority.journal import FILE_NAME as CLOCK_JOURNAL
-from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.authority.segment import LedgerFault
+from tsa.state import layout
 
 KEEP_S = 86_400
-PUBLIC = ("tsa.toml", "certs/ca.pem", "certs/tsa.pem")
 
 
 def back_up(state: Path, target: Path, tell: Callable[[str], None]) -> int:
@@ -25,16 +24,16 @@ def back_up(state: Path, target: Path, tell: Callable[[str], None]) -> int:
     """
     copied = 0
     try:
-        _copy(state / "control.db", target / "control.db")
-        if (state / CLOCK_JOURNAL).exists():  # there is none before the first start
-            _copy(state / CLOCK_JOURNAL, target / CLOCK_JOURNAL)
-        for name in PUBLIC:
+        _copy(layout.control(state), layout.control(target))
+        if layout.clock_journal(state).exists():  # there is none before the first start
+            _copy(layout.clock_journal(state), layout.clock_journal(target))
+        for name in layout.PUBLIC:
             if (state / name).exists():
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(state / name, target / name)
-        for name in segment.list_segments(state / FOLDER):
+        for name in segment.list_segments(layout.ledger(state)):
             tell(name)
-            source, copy = state / FOLDER / name, target / FOLDER / name
+            source, copy = layout.ledger(state) / name, layout.ledger(target) / name
             if not copy.exists() or _head(copy) != _head(source):
                 _copy(source, copy)
                 copied += 1
@@ -53,7 +52,7 @@ def prune(state: Path, before: int) -> list[str]:
         raise LedgerFault(
             "Stamps of the last day cannot be pruned: what is left of this hour's licences is counted from them."
         )
-    ledger, removed = state / FOLDER, list[str]()
+    ledger, removed = layout.ledger(state), list[str]()
     names = segment.list_segments(ledger)
     newest = {segment.worker_of(name): name for name in names}
     kept: set[int] = set()  # workers of which a file stays: then so do those that follow it, with stamps or without
@@ -99,7 +98,7 @@ def _copy(source: Path, target: Path) -> None:
 def _remove(path: Path) -> None:
     try:
         beside = [path.with_name(f"{path.name}-{kind}") for kind in ("wal", "shm")]
-        for each in (path, *beside, imprints.path_of(path)):
+        for each in (path, *beside, layout.imprint_index(path)):
             each.unlink(missing_ok=True)
     except OSError as error:
         raise LedgerFault(f"{path} cannot be removed: {error.strerror}.") from error

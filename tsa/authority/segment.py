@@ -16,7 +16,6 @@ from tsa.authority.entry import TEMPLATE_VERSION, Entry
 from tsa.protocol import cms
 
 SCHEMA_VERSION = 1
-FOLDER = "ledger"
 
 _NAME = re.compile(r"([1-9]\d{3}-(?:0[1-9]|1[0-2]))/(\d+)(?:-(\d+))?\.db")
 _SCHEMA = """

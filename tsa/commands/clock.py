@@ -22,12 +22,12 @@ from tsa.authority.clock import UNWATCHED, ClockFault, Hands
 from tsa.authority.gate import NOBODY_MEASURES_US
 from tsa.authority.journal import Journal, JournalEntry
 from tsa.authority.measurer import question
-from tsa.authority.segment import FOLDER
 from tsa.authority.serial import LAST_EPOCH
 from tsa.authority.sources.asking import ask
 from tsa.authority.verdict import Measured, reach
 from tsa.commands import AsJson, StateDir, second
-from tsa.config import LOCK, Config, load
+from tsa.config import Config, load
+from tsa.state import layout
 
 WATCH_EVERY_S = 1.0
 
@@ -92,7 +92,7 @@ def accept(state: StateDir) -> None:
     settings = load(state)
     with closing(Journal(state)) as journal:
         epoch = journal.epoch()
-        newest = newest_gen_time(settings.dir / FOLDER, epoch)
+        newest = newest_gen_time(layout.ledger(settings.dir), epoch)
         wall = Hands().wall_ns() // 1_000  # after the ledger was read: a server may be stamping meanwhile
         if newest <= wall:
             raise ClockFault(
@@ -126,7 +126,7 @@ def _status(settings: Config) -> Row:
         with closing(Journal(settings.dir)) as journal:
             gate = journal.gate()
             measured = [journal.measured(source) for source in settings.clock.sources]
-        if time.time() - (settings.dir / LOCK).stat().st_mtime > NOBODY_MEASURES_US / 1e6 and gate is not None:
+        if time.time() - layout.lock(settings.dir).stat().st_mtime > NOBODY_MEASURES_US / 1e6 and gate is not None:
             gate = gate._replace(kind="closed", why=UNWATCHED)
         is_open = gate is not None and gate.kind == "opened"
         if gate is not None and settings.clock.sources == ("system",):  # which is taken at its word, and not measured
@@ -191,7 +191,7 @@ def _picture(status: Row) -> Group:
 def _is_served(state: Path) -> bool:
     """Whether a server holds the state folder."""
     try:
-        with (state / LOCK).open("rb") as lock:
+        with layout.lock(state).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

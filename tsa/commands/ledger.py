@@ -22,9 +22,10 @@ from tsa.authority import audit as auditing
 from tsa.authority import retention
 from tsa.authority.applications import read
 from tsa.authority.archive import Archive, Record
-from tsa.authority.control import FILE_NAME, Control, ControlFault
-from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.authority.control import Control, ControlFault
+from tsa.authority.segment import LedgerFault
 from tsa.commands import AsJson, StateDir, bar, second
+from tsa.state import layout
 
 FIELDS = ("serial", "gen_time", "app", "policy", "imprint", "token")
 
@@ -124,9 +125,9 @@ def prune(
 
 
 def _archive(state: Path) -> Archive:
-    if not (state / FILE_NAME).exists():
-        raise ControlFault(f"{state} has no {FILE_NAME}: is it a state folder?")
-    return Archive(state / FOLDER)
+    if not layout.control(state).exists():
+        raise ControlFault(f"{state} has no {layout.control(state).name}: is it a state folder?")
+    return Archive(layout.ledger(state))
 
 
 def _candidates(

@@ -17,12 +17,12 @@ from aiohttp import web
 
 from tsa.authority.applications import ANONYMOUS, Application
 from tsa.authority.archive import Archive
-from tsa.authority.control import FILE_NAME
-from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.authority.segment import LedgerFault
 from tsa.protocol import der
 from tsa.protocol.errors import NoCredentials, Refusal
 from tsa.server.answers import REPLY_TYPE, refusal_headers, refusal_status
 from tsa.server.lane import Service
+from tsa.state import layout
 
 USAGE_ROWS = 1000
 READ_WAIT_S = 2.0
@@ -84,7 +84,7 @@ class _Api:
         serial = request.match_info["serial"]
         if not _SERIAL.fullmatch(serial):
             raise _Fault(HTTPStatus.BAD_REQUEST, "A serialNumber is written as 1 to 40 hexadecimal digits here.")
-        archive = Archive(self._service.intake.authority.config.dir / FOLDER)
+        archive = Archive(layout.ledger(self._service.intake.authority.config.dir))
         record = await asyncio.to_thread(archive.find_serial, der.integer(int(serial, 16))[2:])
         if record is None or record.application != application.id:
             raise _Fault(HTTPStatus.NOT_FOUND, "No stamp of this application has that serialNumber.")
@@ -94,7 +94,7 @@ class _Api:
         """The application's windows, newest first: what it could have, what it had, what it was refused."""
         since = _since(request.query.get("since", ""))
         length = self._service.books.counters.window_s
-        file = self._service.intake.authority.config.dir / FILE_NAME
+        file = layout.control(self._service.intake.authority.config.dir)
         kept = await asyncio.to_thread(_kept, file, application.id, since)
         windows = {window[0]: window for window in kept}
         windows |= {window[0]: window for window in self._counted(application) if window[0] >= since}

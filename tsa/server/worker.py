@@ -24,7 +24,7 @@ from tsa.authority.ledger import Ledger
 from tsa.authority.licence import Counters
 from tsa.authority.meter import Meter
 from tsa.authority.opening import open_authority
-from tsa.authority.segment import FOLDER, LedgerFault
+from tsa.authority.segment import LedgerFault
 from tsa.authority.serial import SerialNumbers, place_of
 from tsa.authority.tsu import UnusableTsu
 from tsa.config import Config, ConfigFault
@@ -36,6 +36,7 @@ from tsa.server.handed import Handed
 from tsa.server.lane import Lane, Service
 from tsa.server.listening import refuse_new
 from tsa.server.tls import TlsFault, renew, server_context
+from tsa.state import layout
 
 # A worker whose supervisor died has nobody to serve for: it ends the requests under way and goes.
 ORPHAN_DRAIN_S = 0.1
@@ -74,7 +75,7 @@ class _Worker:
         self._books = Books(
             Clock(place.page),
             SerialNumbers(bytes.fromhex(config.tsu.node), place.number),
-            Ledger(config.dir / FOLDER, place.number, config.ledger.roll_mib << 20, self._meter),
+            Ledger(layout.ledger(config.dir), place.number, config.ledger.roll_mib << 20, self._meter),
             place.counters,
         )
         self._patience_s: asyncio.Future[float]
