@@ -15,8 +15,9 @@ from urllib.parse import urljoin, urlsplit
 
 from cryptography import x509
 
-from bench import BenchError, corpus
-from bench.record import GOOD, GRANTED
+from bench import BenchError
+from bench.capacity import corpus
+from bench.capacity.record import GOOD, GRANTED
 from tsa.protocol import der, tsp
 from tsa.protocol.oids import HASHES
 from tsa.verify.datum import DigestDatum

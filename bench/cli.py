@@ -13,9 +13,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from bench import BenchError, ceiling, compare, raw, scale, show
-from bench.introduce import Subject, subject
-from bench.licence import licence
+from bench import BenchError, show
+from bench.capacity.licence import licence
+from bench.cost import ceiling, compare, raw, scale
+from bench.cost.introduce import Subject, subject
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -139,7 +140,7 @@ def _report(
     as_json: bool,
     plot: Path | None,
 ) -> NoReturn:
-    """Measure, print what was found, draw it with bench.charts where asked for, and end with its exit status."""
+    """Measure, print what was found, draw it with bench.cost.charts where asked for, and end with its exit status."""
     errors = Console(stderr=True, highlight=False)
     try:
         found = measure(errors.print if errors.is_terminal else lambda _: None)
@@ -158,7 +159,7 @@ def _report(
 
 def _charts() -> ModuleType:
     """matplotlib takes most of a second to import: whoever wants no plot does not wait for it."""
-    from bench import charts
+    from bench.cost import charts
 
     return charts
 

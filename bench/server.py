@@ -84,7 +84,7 @@ def serving(directory: Path, cores: int | Sequence[int], workers: int = 1) -> It
 @contextmanager
 def constant(core: int, *, closing: bool = False) -> Iterator[tuple[int, int]]:
     """The constant-reply server on one core, `closing` each connection or not: its process and its port."""
-    command = [sys.executable, "-m", "bench.constant", *(["--close"] if closing else [])]
+    command = [sys.executable, "-m", "bench.cost.constant", *(["--close"] if closing else [])]
     with running(command, core, subprocess.PIPE) as process:
         line = process.stdout.readline() if process.stdout else b""
         if not line:

@@ -7,11 +7,11 @@ from typing import TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from bench.ceiling import Ceiling, Cell
-from bench.compare import Comparison, Result
-from bench.report import PAGE
-from bench.scale import Scale
-from bench.verdict import Verdict
+from bench.capacity.report import PAGE
+from bench.capacity.verdict import Verdict
+from bench.cost.ceiling import Ceiling, Cell
+from bench.cost.compare import Comparison, Result
+from bench.cost.scale import Scale
 
 T = TypeVar("T")
 

@@ -116,8 +116,8 @@ def test_every_room_of_the_table_stands() -> None:
         ("tsa.authority.bookkeeping", "import tsa.witness", "tsa.witness"),
         ("certs.chain", "if True:\n    from tsa.protocol import der", "tsa.protocol.der"),
         ("signer.key", "from certs.chain import Chain", "certs.chain"),
-        ("bench.load", "from tsa.server.lane import Lane", "tsa.server.lane"),
-        ("bench.stages", "from tsa.authority import ledger", "tsa.authority.ledger"),
+        ("bench.cost.load", "from tsa.server.lane import Lane", "tsa.server.lane"),
+        ("bench.cost.stages", "from tsa.authority import ledger", "tsa.authority.ledger"),
     ],
 )
 def test_an_arrow_that_points_up_is_seen(module: str, source: str, target: str) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from bench.record import (
+from bench.capacity.record import (
     EXHAUSTED,
     GOOD,
     GRANTED,

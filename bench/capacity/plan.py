@@ -1,0 +1,61 @@
+"""What the suite tells its generators, in a file: everything but the credentials, which go by the environment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.capacity.schedule import Load
+
+KEY_VARIABLE = "TSA_APP_KEY"
+PATIENCE_S = 15.0
+"""How long an answer is waited for, in s."""
+
+PLAN, COURSE, STATISTICS, LOG = "plan.json", "course.json", "locust.json", "locust.log"
+SAMPLES, HEALTH = "generator-{}.samples", "generator-{}.health"
+"""What a generator process writes; its number stands for the braces."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run of the suite: where to, how much, how long. Lengths in s."""
+
+    url: str
+    rate: float
+    """Good requests a second in the phases that have a schedule."""
+    pattern: str
+    seed: int
+    salt: str
+    """Hexadecimal; requests of one run are those of no other."""
+    warm_up_s: float
+    duration_s: float
+    window_s: int
+    exhaust: int
+    """Stamps to use up in one window, then to be refused; 0: that part is left out."""
+    burst_s: float
+    """The least time that using them up may have in a window that has begun; with less, the next one is waited for."""
+    sole: bool
+    """Nobody else has stamps of the licences."""
+    users: int
+    processes: int
+    verify_every: int
+    """One token in so many is kept, to be verified in full."""
+    origin: float
+    """The run's start, on the monotonic clock."""
+
+    @property
+    def load(self) -> Load:
+        """What is offered."""
+        return Load(self.rate, self.pattern, self.seed, self.window_s)
+
+    def write(self, folder: Path) -> Path:
+        """Write it into a folder; the file."""
+        file = folder / PLAN
+        file.write_text(json.dumps(asdict(self), indent=1), "utf-8")
+        return file
+
+
+def read(file: Path) -> Plan:
+    """The plan that a file holds."""
+    return Plan(**json.loads(file.read_text("utf-8")))

@@ -1,0 +1,115 @@
+"""verdict.json for scripts, and report.html for people: one file without anything from outside, in two languages.
+
+The report is time-stamped as a whole: report.html.tsr is the TimeStampResp for the octets of report.html. So the token
+covers the page that people read and sign, plots and words and all, and, by the digests that stand in it, verdict.json
+and the raw records; and it is checked with any tool, from the file as it lies there. A token inside the page could only
+cover a part of it, which nobody reads, and would need a tool of our own to be taken out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from bench import BenchError
+from bench.capacity.findings import Evidence
+from bench.capacity.record import GRANTED, RUN, SAMPLES, Run
+from bench.capacity.verdict import Verdict
+from bench.capacity.words import Text, of_note, say
+
+PAGE, TOKEN, VERDICT = "report.html", "report.html.tsr", "verdict.json"
+MOST_REASONS = 8
+
+Stamp = Callable[[bytes], bytes]
+
+
+def write(run: Run, verdict: Verdict, folder: Path, stamp: Stamp | None = None) -> None:
+    """Write verdict.json, report.html and, with `stamp`, report.html.tsr into the folder where the records lie.
+
+    `stamp` takes the octets of the page and returns the DER TimeStampResp for their SHA-256; where it raises
+    BenchError, or there is none, the report says that it has no time-stamp.
+    """
+    digests = {name: _sha256(folder / name) for name in (RUN, SAMPLES)}
+    (folder / VERDICT).write_text(json.dumps(_summary(run, verdict, digests), indent=1, ensure_ascii=False), "utf-8")
+    digests[VERDICT] = _sha256(folder / VERDICT)
+    (folder / TOKEN).unlink(missing_ok=True)
+    drawn, page, unstamped = _drawn(run, verdict), b"", ["not done: time-stamp"]
+    if stamp is not None:
+        page = _render(run, verdict, drawn, digests, [])
+        try:
+            (folder / TOKEN).write_bytes(stamp(page))
+        except BenchError as error:
+            page, unstamped = b"", [*unstamped, str(error)]
+    (folder / PAGE).write_bytes(page or _render(run, verdict, drawn, digests, unstamped))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _summary(run: Run, verdict: Verdict, digests: Mapping[str, str]) -> dict[str, Any]:
+    told = ("url", "licences", "stamps_per_licence_hour", "window_s", "started", "command", "not_done")
+    return asdict(verdict) | {name: getattr(run, name) for name in told} | {"records_sha256": digests}
+
+
+def _drawn(run: Run, verdict: Verdict) -> dict[str, Markup]:
+    """The plots; matplotlib escapes what it is given to write. It takes most of a second to import, so not before."""
+    from bench.capacity import plots
+
+    evidence, limit = Evidence(run), verdict.figures["p99_limit_ms"]
+    drawn = {
+        "rate": plots.rate(evidence),
+        "latency": plots.latency(evidence, limit),
+        "spread": plots.spread(evidence, limit),
+        "quota": plots.quota(evidence),
+        "refusals": plots.refusals(evidence),
+    }
+    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704
+
+
+def _render(
+    run: Run, verdict: Verdict, drawn: Mapping[str, Markup], digests: Mapping[str, str], unstamped: list[str]
+) -> bytes:
+    """The page. `unstamped` says why it has no time-stamp; it is empty where there is to be one beside it."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    page = environment.get_template(PAGE).render(
+        run=run,
+        verdict=verdict,
+        figures=verdict.figures,
+        reasons=verdict.reasons[:MOST_REASONS],
+        t=lambda key, **figures: both(say(key, **figures)),
+        both=both,
+        phases=[(phase, sum(each.got == GRANTED for each in run.of(phase.name))) for phase in run.phases],
+        notes=[of_note(note) for note in [*run.not_done, *unstamped]],
+        stamped=not unstamped,
+        digests=digests,
+        settings=list(_flat(run.configuration)),
+        plots=drawn,
+    )
+    return page.encode()
+
+
+def both(text: Text) -> Markup:
+    """A text in both languages, of which the page shows one; once, where they are the same."""
+    if text.en == text.zh:
+        return escape(text.en)
+    return Markup('<span lang="en">{}</span><span lang="zh">{}</span>').format(text.en, text.zh)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Settings within settings, with their names joined by a dot."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", "" if value is None else str(value)

@@ -1,0 +1,247 @@
+"""The verdict on a run: a pure function of its records and of the objectives.
+
+Six questions are asked of the service; each that is answered against it is a reason to *fail*:
+
+rate       Was every good request of the steady phase granted, the last at most 1 s after its end?
+latency    Did 99 of 100 of the due answers of the steady phase come within the limit, from the scheduled moment?
+tokens     Was no token of the whole run wrong (imprint, nonce, genTime, repeated serialNumber, not proved)?
+answers    Did every request of the whole run get its due answer: granted, or the refusal that is due?
+quota      Where it was used up: was exactly the capacity granted in that window, and the next refused (HTTP 429)?
+           In any run: was no window given more than the capacity?
+recovery   Where it was tried: was every request of the next window granted?
+
+And of the measurement; each that is answered against it makes the run *void* (doubts.py). Fail outranks void: what
+the service did wrong stays done, however little else the run proves. But only with evidence that stands:
+
+- Latency, rate, answers and recovery are held against the server without what a saturated generator spoiled of them
+  (findings.py). Missed only with that counted in, they are "not judged", and the run is void. Met with that
+  counted in, they are met: a late generator only adds to what is counted.
+- A 99th percentile takes 299 answers (0.99^299 < 5 %: with fewer, all of them may well lie below the true one), to
+  disprove as to prove.
+- A wrong token stands always, and so does a stamp beyond the quota, unless the clock jumped: then no one knows which
+  window a genTime belongs to.
+- Too few stamps in a window stand when a 429 came although every request without an answer is taken for a stamp. How
+  many stamps others had of it must be known; on a live server it is not, and the quota is "not judged".
+- An answer that was lost in a restart is lost: that fails. A restart that lost nothing makes the run void.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bench.capacity import doubts
+from bench.capacity.doubts import FEWEST_ANSWERS, Reason
+from bench.capacity.findings import Evidence, answered, clock_jump, percentile
+from bench.capacity.record import EXHAUSTED, GRANTED, Phase, Run, Sample
+from bench.capacity.words import Text, same, say
+
+SETTLE_S = 1.0
+
+Met = Literal["met", "missed", "not judged", "not done"]
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """What the service is to keep; the rate and the quota follow from the licences."""
+
+    p99_ms: float = 100.0
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One line of the table: what was wanted and found."""
+
+    name: str
+    title: Text
+    wanted: Text
+    found: Text
+    met: Met
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """pass, fail or void, why, every objective, and the figures; text and numbers only, as JSON has them."""
+
+    verdict: Literal["pass", "fail", "void"]
+    reasons: list[Reason]
+    objectives: list[Objective]
+    figures: dict[str, Any]
+
+    @property
+    def exit_status(self) -> int:
+        return {"pass": 0, "fail": 1, "void": 2}[self.verdict]
+
+
+Judged = tuple[Objective, Reason | None]
+
+
+def judge(run: Run, objectives: Objectives = Objectives()) -> Verdict:
+    """Judge a run. It reads nothing but its arguments."""
+    evidence = Evidence(run)
+    jumped = clock_jump(run) is not None
+    judged = [
+        _rate(evidence),
+        _latency(evidence, objectives.p99_ms),
+        _tokens(evidence),
+        _answers(evidence),
+        _quota(evidence, jumped=jumped),
+        _recovery(evidence),
+    ]
+    reasons = [reason for _, reason in judged if reason is not None] + list(doubts.doubts(evidence))
+    reasons.sort(key=lambda reason: reason.effect != "fail")
+    return Verdict(
+        reasons[0].effect if reasons else "pass",
+        reasons,
+        [each for each, _ in judged],
+        dict(_figures(evidence, objectives)),
+    )
+
+
+def _objective(name: str, wanted: Text, found: Text, met: Met) -> Objective:
+    return Objective(name, say(name), wanted, found, met)
+
+
+def _held(evidence: Evidence, name: str, wrong: list[Sample], missed: Reason) -> tuple[Met, Reason | None]:
+    """What follows from samples that speak against the server: only those that are not spoiled count."""
+    if not wrong:
+        return "met", None
+    return ("missed", missed) if evidence.clean(wrong) else ("not judged", _spoiled(evidence, name, missed))
+
+
+def _spoiled(evidence: Evidence, name: str, missed: Reason) -> Reason:
+    sentence = say("spoiled", objective=say(name), spoiled=len(evidence.spoiled_seconds))
+    return Reason(name, "void", missed.wanted, missed.found, sentence)
+
+
+def _rate(evidence: Evidence) -> Judged:
+    due, span = evidence.stamps_due, doubts.steady_s(evidence)
+    end = evidence.steady.end if evidence.steady else 0.0
+    wrong = [each for each in due if each.got != GRANTED or each.done > end + SETTLE_S]
+    rate = (len(due) - len(wrong)) / span if span else 0.0
+    wanted = say(
+        "rate wanted", due=evidence.licensed_stamps, seconds=evidence.run.duration_s, rate=evidence.licensed_rate
+    )
+    found = say("rate found", granted=len(due) - len(wrong), planned=len(due))
+    sentence = say("rate missed", wanted=evidence.licensed_rate, found=rate, missed=len(wrong))
+    met, reason = _held(evidence, "rate", wrong, Reason("rate", "fail", wanted, found, sentence))
+    if not due:
+        met = "not judged"  # doubts.doubts says why
+    return _objective("rate", wanted, found, met), reason
+
+
+def _latency(evidence: Evidence, limit: float) -> Judged:
+    wanted = say("latency wanted", limit=limit)
+    every = evidence.ordered_ms(evidence.prompt)
+    if not every:
+        return _objective("latency", wanted, say("latency none"), "not judged"), None
+    p99 = percentile(every, 99)
+    found = say("latency found", p99=p99)
+    if len(every) < FEWEST_ANSWERS:  # doubts.doubts says so
+        return _objective("latency", wanted, found, "not judged"), None
+    if p99 <= limit:
+        return _objective("latency", wanted, found, "met"), None
+    slow = sum(each > limit for each in every)
+    sentence = say("latency missed", limit=limit, p99=p99, slow=slow, count=len(every))
+    missed = Reason("latency", "fail", wanted, found, sentence)
+    if percentile(evidence.ordered_server_ms(evidence.prompt), 99) > limit:
+        return _objective("latency", wanted, found, "missed"), missed
+    return _objective("latency", wanted, found, "not judged"), _spoiled(evidence, "latency", missed)
+
+
+def _tokens(evidence: Evidence) -> Judged:
+    wrong, tokens = evidence.wrong_tokens, len(evidence.tokens)
+    wanted, verified = same(0), sum(each.verified for each in evidence.tokens)
+    found = say("tokens found", wrong=len(wrong), tokens=tokens, verified=verified)
+    if not wrong:
+        return _objective("tokens", wanted, found, "met" if tokens else "not judged"), None
+    kinds = _tally(each.fault for each in wrong)
+    sentence = say("tokens missed", wrong=len(wrong), tokens=tokens, kinds=kinds)
+    return _objective("tokens", wanted, found, "missed"), Reason("tokens", "fail", wanted, found, sentence)
+
+
+def _answers(evidence: Evidence) -> Judged:
+    wrong, requests, wanted = evidence.unexpected, len(evidence.run.samples), same(0)
+    found = say("answers found", unexpected=len(wrong), requests=requests)
+    kinds = _tally(f"{each.got} for {each.expected}" for each in wrong)
+    sentence = say("answers missed", unexpected=len(wrong), requests=requests, kinds=kinds)
+    met, reason = _held(evidence, "answers", wrong, Reason("answers", "fail", wanted, found, sentence))
+    return _objective("answers", wanted, found, met), reason
+
+
+def _tally(kinds: Iterator[str]) -> str:
+    """ "nonce (12), imprint (3)": the most frequent first, at most five."""
+    return ", ".join(f"{kind} ({count:,})" for kind, count in Counter(kinds).most_common(5))
+
+
+def _quota(evidence: Evidence, *, jumped: bool) -> Judged:
+    run, window = evidence.run, evidence.exhausted_window
+    edge = run.of(Phase.EDGE)
+    granted, refused = evidence.granted_in(window), sum(each.got == EXHAUSTED for each in edge)
+    most = max([*evidence.windows.values(), granted if edge else 0], default=0)
+    wanted = say("quota wanted", capacity=run.capacity, window=run.window_s)
+    found = say("quota found", granted=granted if edge else most, refused=refused)
+    figures = {"capacity": run.capacity, "window": run.window_s}
+    sentence = None
+    if not jumped and most > run.capacity:
+        found = say("quota found", granted=most, refused=refused)
+        sentence = say("quota too many", granted=most, more=most - run.capacity, **figures)
+    elif not jumped and _denied(evidence, granted):
+        sentence = say("quota too few", granted=granted, fewer=run.capacity - granted, **figures)
+    if sentence is not None:
+        return _objective("quota", wanted, found, "missed"), Reason("quota", "fail", wanted, found, sentence)
+    if not edge:
+        return _objective("quota", wanted, found, "not done"), None
+    if jumped or (run.used_before is None and refused == len(edge)):  # doubts.doubts tells of the clock
+        return _objective("quota", wanted, found, "not judged"), None
+    if granted == run.capacity and refused == len(edge):
+        return _objective("quota", wanted, found, "met"), None
+    unclear = say("edge unclear", granted=granted, capacity=run.capacity, refused=refused, asked=len(edge))
+    return _objective("quota", wanted, found, "not judged"), Reason("quota", "void", wanted, found, unclear)
+
+
+def _denied(evidence: Evidence, granted: int) -> bool:
+    """A 429 came in the exhausted window although stamps of it were left, even if every lost answer was a stamp."""
+    run, until = evidence.run, (Phase.WARM_UP, Phase.STEADY, Phase.BURST, Phase.EDGE)
+    lost = sum(not answered(each) for each in run.of(*until))
+    refused = any(each.got == EXHAUSTED for each in run.of(Phase.BURST, Phase.EDGE))
+    return refused and run.used_before is not None and granted + lost < run.capacity
+
+
+def _recovery(evidence: Evidence) -> Judged:
+    asked, length = evidence.run.of(Phase.RECOVERY), evidence.run.window_s
+    after = -1 if evidence.exhausted_window is None else evidence.exhausted_window
+    wrong = [each for each in asked if each.gen_time is None or each.gen_time // length <= after]
+    granted, wanted = len(asked) - len(wrong), say("recovery wanted")
+    if not asked:
+        return _objective("recovery", wanted, same(""), "not done"), None
+    found = say("recovery found", granted=granted, requests=len(asked))
+    sentence = say("recovery missed", requests=len(asked), granted=granted)
+    met, reason = _held(evidence, "recovery", wrong, Reason("recovery", "fail", wanted, found, sentence))
+    return _objective("recovery", wanted, found, met), reason
+
+
+def _figures(evidence: Evidence, objectives: Objectives) -> Iterator[tuple[str, Any]]:
+    """Every figure of the verdict under its name; rates a second, times as their names say."""
+    run, span = evidence.run, doubts.steady_s(evidence)
+    yield "licensed_rate", evidence.licensed_rate
+    yield "steady_s", span
+    yield "offered_rate", len(evidence.stamps_due) / span if span else 0.0
+    yield "achieved_rate", sum(each.got == GRANTED for each in evidence.stamps_due) / span if span else 0.0
+    yield "requests", len(run.samples)
+    yield "tokens", len(evidence.tokens)
+    yield "tokens_wrong", len(evidence.wrong_tokens)
+    yield "tokens_verified", sum(each.verified for each in evidence.tokens)
+    yield "unexpected", dict(Counter(f"{each.got} for {each.expected}" for each in evidence.unexpected))
+    yield "answers", dict(Counter(each.got for each in run.samples))
+    if ordered := evidence.ordered_ms(evidence.prompt):
+        yield "latency_ms", {f"p{percent:g}": percentile(ordered, percent) for percent in (50, 95, 99, 99.9, 100)}
+    yield "p99_limit_ms", objectives.p99_ms
+    yield "capacity", run.capacity
+    yield "windows", {str(window): count for window, count in sorted(evidence.windows.items())}
+    yield "generator_cpu_most", max((second.cpu for second in run.seconds), default=None)
+    yield "generator_late_ms_most", max((second.late_ms for second in run.seconds), default=None)
+    yield "spoiled_seconds", len(evidence.spoiled_seconds)
+    yield "locust", run.locust

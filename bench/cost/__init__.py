@@ -1,0 +1,1 @@
+"""What a stamp costs: CPU time and latency beside the raw signature, beside other servers, and as things grow."""

@@ -1,0 +1,46 @@
+"""The load generator's own ceiling: a server near it cannot be measured, and no figure of such a one is told."""
+
+from __future__ import annotations
+
+from bench import BenchError, proc, server
+from bench.cost.load import Way, drive
+
+SECONDS = 1.0
+AGAIN = 3
+SHARE = 0.8
+"""A server that takes more than this of what the generator has for a constant reply is not measured with it."""
+NOT_MEASURED = "not measured: the generator was the limit"
+
+
+class Generator:
+    """What the load generator takes from a server, on `core`, that does nothing for its answers."""
+
+    def __init__(self, core: int) -> None:
+        self._core = core
+        self._ceilings: dict[tuple[int, bool], float] = {}
+
+    def ceiling_per_s(self, connections: int, *, closing: bool = False) -> float:
+        """Answers a second over so many connections; with `closing` each request has one of its own."""
+        if (connections, closing) not in self._ceilings:
+            self._ceilings[connections, closing] = constant_per_s(self._core, connections, closing=closing)
+        return self._ceilings[connections, closing]
+
+    def limit(self, per_s: float, connections: int, *, closing: bool = False) -> str:
+        """Why so many answers a second say nothing of the server that gave them, "" when they do."""
+        if per_s <= SHARE * self.ceiling_per_s(connections, closing=closing):
+            return ""
+        for _ in range(AGAIN):  # the machine may have been busy with something else when the ceiling was measured
+            again = constant_per_s(self._core, connections, closing=closing)
+            self._ceilings[connections, closing] = best = max(again, self._ceilings[connections, closing])
+            if per_s <= SHARE * best:
+                return ""
+        return NOT_MEASURED
+
+
+def constant_per_s(core: int, connections: int, *, closing: bool) -> float:
+    """Right answers a second from the constant-reply server. BenchError when any is wrong: then ours are, too."""
+    with server.constant(core, closing=closing) as (pid, port):
+        run = drive(port, connections, SECONDS, lambda: proc.cpu_ns([pid]), way=Way(reopen=closing))
+    if run.faults:
+        raise BenchError(f"the load generator found fault with the constant reply: {dict(run.faults)}")
+    return len(run.latencies) / run.elapsed * 1e9
