@@ -18,7 +18,7 @@ from cryptography import x509
 from bench import BenchError
 from bench.capacity import corpus
 from bench.capacity.record import GOOD, GRANTED
-from tsa.protocol import der, tsp
+from tsa.protocol import tsp
 from tsa.protocol.oids import HASHES
 from tsa.verify.datum import DigestDatum
 from tsa.verify.proof import NotJudged, NotProved
@@ -88,15 +88,14 @@ def addressed(url: str) -> None:
 
 def stamp(url: str, key: str, data: bytes) -> bytes:
     """The DER TimeStampResp for the SHA-256 of `data`. BenchError when there is none, or one that proves nothing."""
-    algorithm = HASHES["sha256"]
-    imprint = tsp.message_imprint(algorithm, hashlib.sha256(data).digest())
-    nonce = der.integer(secrets.randbits(63))
-    request = tsp.encode_request(tsp.TimeStampReq(imprint, algorithm, nonce=nonce, cert_req=True))
+    digest = hashlib.sha256(data).digest()
+    asked = tsp.request_for(HASHES["sha256"], digest, nonce=secrets.randbits(63), cert_req=True)
+    request = tsp.encode_request(asked)
     try:
         status, response = post(url, key, request)
     except OSError as error:
         raise BenchError(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from None
-    answer = corpus.read(status, response, "", corpus.Asked(GOOD, GRANTED, request, imprint, nonce))
+    answer = corpus.read(status, response, "", corpus.Asked(GOOD, GRANTED, request, asked.message_imprint, asked.nonce))
     if wrong := answer.fault or (answer.got if answer.got != GRANTED else verifier(url)(request, response)):
         raise BenchError(f"{url} gave no token that proves: {wrong}")
     return response

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tsa.protocol import der, tsp
+from tsa.protocol import tsp
 from tsa.protocol.oids import HASHES, HashAlgorithm
 from tsa.server.answers import QUERY_TYPE
 from tsa.verify.inspect import Unreadable, describe
@@ -61,10 +61,7 @@ def _request(file: Path, hash_name: str) -> bytes:
 
 def request_for(algorithm: HashAlgorithm, digest: bytes) -> bytes:
     """A TimeStampReq for a digest, with a fresh nonce and certReq TRUE."""
-    nonce = der.integer(secrets.randbits(63))
-    return tsp.encode_request(
-        tsp.TimeStampReq(tsp.message_imprint(algorithm, digest), algorithm, nonce=nonce, cert_req=True)
-    )
+    return tsp.encode_request(tsp.request_for(algorithm, digest, nonce=secrets.randbits(63), cert_req=True))
 
 
 async def ask(session: aiohttp.ClientSession, url: str, request: bytes, what: str) -> tuple[bytes, CheckedToken]:

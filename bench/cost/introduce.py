@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from bench import BenchError, api, host
 from bench.cost.load import Way
-from tsa.protocol import der, tsp
+from tsa.protocol import tsp
 from tsa.protocol.oids import HASHES
 from tsa.verify.proof import NotProved, Step
 from tsa.verify.token import check_token
@@ -68,10 +68,8 @@ def subject(text: str) -> Subject:
 def introduce(subject: Subject) -> Introduction:
     """Ask for one token, with certReq. BenchError, which names the authority, when there is none."""
     name, url, shown = subject.name, subject.url, host.without_key(subject.url)
-    algorithm = HASHES["sha256"]
-    imprint = tsp.message_imprint(algorithm, secrets.token_bytes(32))
-    asked = tsp.TimeStampReq(imprint, algorithm, nonce=der.integer(secrets.randbits(63)), cert_req=True)
-    request = tsp.encode_request(asked)
+    digest, nonce = secrets.token_bytes(32), secrets.randbits(63)
+    request = tsp.encode_request(tsp.request_for(HASHES["sha256"], digest, nonce=nonce, cert_req=True))
     try:
         status, response = api.post(url, "", request)
     except OSError as error:

@@ -61,9 +61,7 @@ def stages_us(raw_us: float, connections: int, batch: float, core: int) -> dict[
 
 def _der_us() -> float:
     """A TimeStampReq read, its TSTInfo, attributes and TimeStampResp written."""
-    sha256 = HASHES["sha256"]
-    imprint = tsp.message_imprint(sha256, os.urandom(32))
-    request = tsp.encode_request(tsp.TimeStampReq(imprint, sha256, nonce=der.integer(1 << 62)))
+    request = tsp.encode_request(tsp.request_for(HASHES["sha256"], os.urandom(32), nonce=1 << 62))
     signer = cms.Signer(os.urandom(600), (), der.sequence(), 1, "sha256", der.sequence())
     template, policy, signature = cms.TokenTemplate(signer), der.oid("2.999.3161.1"), os.urandom(71)
     moment = tsp.generalized_time(1_700_000_000_123_456, 3) + tsp.accuracy(1_000_000)

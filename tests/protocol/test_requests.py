@@ -11,12 +11,19 @@ from tests.support.query import NULL, Query, extension, imprint, imprint_of
 from tsa.protocol import der, tsp
 from tsa.protocol.errors import Refusal
 from tsa.protocol.oids import HASHES
-from tsa.protocol.tsp import TimeStampReq, decode_request, encode_request
+from tsa.protocol.tsp import TimeStampReq, decode_request, encode_request, request_for
 
 
 @given(requests())
 def test_decode_is_the_inverse_of_encode(request_: TimeStampReq) -> None:
     assert decode_request(encode_request(request_)) == request_
+
+
+@pytest.mark.parametrize(("nonce", "cert_req"), [(None, False), (1 << 62, True)])
+def test_a_request_for_a_digest_is_read_as_it_was_made(nonce: int | None, cert_req: bool) -> None:
+    made = request_for(HASHES["sha384"], bytes(48), nonce=nonce, cert_req=cert_req)
+    assert decode_request(encode_request(made)) == made
+    assert (made.nonce, made.cert_req) == (b"" if nonce is None else der.integer(nonce), cert_req)
 
 
 @given(requests())

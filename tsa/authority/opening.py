@@ -61,7 +61,7 @@ async def prove(authority: Authority) -> None:
     """
     algorithm = HASHES[authority.config.policy.hashes[0]]
     digest = hashlib.new(algorithm.name, b"one token before the port opens").digest()
-    octets = tsp.encode_request(tsp.TimeStampReq(tsp.message_imprint(algorithm, digest), algorithm, cert_req=True))
+    octets = tsp.encode_request(tsp.request_for(algorithm, digest, cert_req=True))
     answer = await _stamp(authority, octets, authority.untrusted_moment)
     try:
         checked = check_token(answer, octets)

@@ -163,6 +163,14 @@ def _refuse_imprint(data: bytes, at: int, end: int) -> NoReturn:
     )
 
 
+def request_for(
+    algorithm: HashAlgorithm, digest: bytes, *, nonce: int | None = None, cert_req: bool = False
+) -> TimeStampReq:
+    """A TimeStampReq for a digest, without reqPolicy and extensions (RFC 3161 2.4.1)."""
+    encoded = b"" if nonce is None else der.integer(nonce)
+    return TimeStampReq(message_imprint(algorithm, digest), algorithm, nonce=encoded, cert_req=cert_req)
+
+
 def encode_request(request: TimeStampReq) -> bytes:
     """TimeStampReq in DER, RFC 3161 2.4.1. Extensions are written with an empty value, as tests need no other."""
     extensions = [der.sequence(der.oid(oid), der.tlv(der.OCTET_STRING)) for oid in request.extensions]
