@@ -15,21 +15,21 @@ from rich.console import Console
 from certs.chain import CertificateFault
 from signer.key import KeyFault
 from signer.software import KEY_TYPES
-from tsa import config, initialise, logs
-from tsa.authority.bookkeeping import FIRST_LICENCES
-from tsa.authority.clock import ClockFault
-from tsa.authority.contract import MAX_LICENCES
-from tsa.authority.control import ControlFault
-from tsa.authority.journal import JournalFault
-from tsa.authority.segment import LedgerFault
-from tsa.authority.tsu import PASSPHRASE_VARIABLE, UnusableTsu
 from tsa.client import TIMEOUT_S, StampFault, credentials, stamp_file
+from tsa.clock.clock import ClockFault
+from tsa.clock.journal import JournalFault
 from tsa.commands import applications, clock, evidence, inspection, ledger, licences, tracked, verification, visible
-from tsa.initialise import StateFault
+from tsa.ledger.segment import LedgerFault
+from tsa.licensing.bookkeeping import FIRST_LICENCES
+from tsa.licensing.contract import MAX_LICENCES
+from tsa.operate import initialise
+from tsa.operate.initialise import StateFault
 from tsa.protocol.oids import HASHES
 from tsa.server.listening import ListenFault
 from tsa.server.tls import TlsFault
-from tsa.state import layout
+from tsa.stamping.tsu import PASSPHRASE_VARIABLE, UnusableTsu
+from tsa.state import config, layout, logs
+from tsa.state.control import ControlFault
 from tsa.verify.proof import NotJudged
 
 FAULTS = (
@@ -157,7 +157,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(min=0, help="Processes; 0: one a core.")] = None,
 ) -> None:
     """Serve until SIGTERM; SIGHUP reads tsa.toml, key and certificates anew. Makes the folder when it is missing."""
-    from tsa.supervise import Supervisor
+    from tsa.process.supervise import Supervisor
 
     if not layout.settings(state).exists():
         initialise.development(state, "p256", FIRST_LICENCES)

@@ -29,8 +29,8 @@ _INSERT = "INSERT INTO stamp VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 _LOOK = f"""
 import os, sys, time
-from tsa.authority.clock import Clock, Hands
-from tsa.authority.gate import Gate, GatePage
+from tsa.clock.clock import Clock, Hands
+from tsa.clock.gate import Gate, GatePage
 os.sched_setaffinity(0, {{int(sys.argv[1])}})
 page, (wall, boot) = GatePage(), Hands().read()
 page.alive_us = boot

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.chronyd import Chronyd, needs_chronyd
-from tsa.authority.sources.chrony import read_chrony
-from tsa.authority.sources.ntp import read_ntp
-from tsa.authority.sources.reading import US, Distrusted, NoAnswer, Reading
+from tsa.clock.sources.chrony import read_chrony
+from tsa.clock.sources.ntp import read_ntp
+from tsa.clock.sources.reading import US, Distrusted, NoAnswer, Reading
 
 pytestmark = needs_chronyd
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from asn1crypto.tsp import TimeStampResp
 
-from tests.server.processes import wait_until
 from tests.support.chronyd import Chronyd, needs_chronyd
 from tests.support.faketime import WallClock, needs_faketime, wall_clock
+from tests.support.processes import wait_until
 from tests.support.query import Query
 from tests.support.server import Server, init, set_option, start_server, tsa
 from tests.support.token import refusal
-from tsa.authority.archive import Archive
-from tsa.authority.journal import Journal
+from tsa.clock.journal import Journal
+from tsa.ledger.archive import Archive
 
 Make = Callable[..., Chronyd]
 

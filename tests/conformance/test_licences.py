@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.conftest import Fleet
-from tests.server.processes import wait_until
 from tests.support import applications
 from tests.support.applications import basic, bearer
 from tests.support.http import Answer, Connection, post_bytes
+from tests.support.processes import wait_until
 from tests.support.query import Query
 from tests.support.stamping import Authority
 from tests.support.token import refusal

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.desk import Desk, assert_whole, control, keep_heads
-from tsa.authority import ledger as ledgers
-from tsa.authority.archive import Archive
+from tests.support.faulty_ledger import Desk, assert_whole, control, keep_heads
+from tsa.ledger import writer as ledgers
+from tsa.ledger.archive import Archive
 from tsa.protocol.errors import SystemFailure
 
 

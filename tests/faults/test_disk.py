@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.load import Load
 from tests.faults.test_kill import assert_whole
-from tests.server.processes import States, events, start, states, wait_until
 from tests.support.http import Answer
+from tests.support.processes import States, events, start, states, wait_until
 from tests.support.query import Query
 from tests.support.server import Server, start_server
 from tests.support.stamping import Authority
+from tests.support.steady_load import Load
 from tests.support.token import refusal
-from tsa.authority.archive import Archive
+from tsa.ledger.archive import Archive
 from tsa.state import layout
 
 __all__ = ["start", "states"]

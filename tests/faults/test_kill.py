@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.load import Load
-from tests.server.processes import States, alive, events, states, wait_until, worker_pids
 from tests.support import applications
 from tests.support.applications import bearer
+from tests.support.processes import States, alive, events, states, wait_until, worker_pids
 from tests.support.server import Server, start_server, tsa
-from tsa.authority.archive import Archive
-from tsa.authority.control import Control
+from tests.support.steady_load import Load
+from tsa.ledger.archive import Archive
 from tsa.state import layout
+from tsa.state.control import Control
 
 __all__ = ["states"]
 

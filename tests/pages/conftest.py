@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.conftest import Fleet
-from tests.pages.visits import Visit
-from tests.server.asking import register
+from tests.support.raw_client import register
 from tests.support.server import Server
 from tests.support.stamping import Authority
+from tests.support.visits import Visit
 
 # A host name that is no loopback name is no secure context over http: there, WebCrypto is absent.
 LAN_HOST = "tsa.test"

@@ -12,10 +12,10 @@ from playwright.sync_api import FilePayload, Page, Route, expect
 
 from tests.pages.conftest import LAN_HOST
 from tests.pages.test_files import WORDS
-from tests.pages.visits import Visit, drop, save, save_as, stamp
-from tests.server.asking import register
+from tests.support.raw_client import register
 from tests.support.server import Server
 from tests.support.stamping import Authority
+from tests.support.visits import Visit, drop, save, save_as, stamp
 
 LOCALES = pytest.mark.parametrize(("locale", "words"), [("en-GB", WORDS["en"]), ("zh-CN", WORDS["zh"])])
 ALGORITHMS = ["sha1", "sha224", "sha256", "sha384", "sha512", "sha3-256", "sha3-384", "sha3-512"]

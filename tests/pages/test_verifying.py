@@ -12,10 +12,10 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from tests.pages.test_files import WORDS
 from tests.pages.test_stamping import LOCALES
-from tests.pages.visits import Visit, drop, save, show_verify, stamp, states, verdict, verify
 from tests.support.applications import bearer
 from tests.support.http import post_bytes
 from tests.support.stamping import Authority, query_for
+from tests.support.visits import Visit, drop, save, show_verify, stamp, states, verdict, verify
 
 ENGLISH = WORDS["en"]
 

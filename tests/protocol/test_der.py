@@ -5,8 +5,8 @@ from asn1crypto import core
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.protocol.shapes import oids
 from tests.support import der as by_hand
+from tests.support.shapes import oids
 from tsa.protocol import der
 from tsa.protocol.errors import MalformedRequest
 

@@ -9,18 +9,18 @@ import structlog
 from asn1crypto import tsp as asn1_tsp
 
 from signer.key import SigningFault
-from tests.authority.units import ANYONE, FakePool, answer, application, authority, unit
 from tests.support import der as by_hand
 from tests.support.query import DIGEST_OIDS, NULL, Query, extension, imprint, imprint_of
 from tests.support.token import FAILURES
-from tsa.authority.applications import Applications
-from tsa.authority.intake import Intake, Job
-from tsa.authority.meter import shared_meters
-from tsa.authority.policy import StampingPolicy
+from tests.support.units import ANYONE, FakePool, answer, application, authority, unit
+from tsa.licensing.applications import Applications
 from tsa.protocol import errors
 from tsa.protocol.errors import PKIFailureInfo, Refusal
 from tsa.protocol.tsp import decode_request, encode_refusal
 from tsa.server.answers import refusal_headers, refusal_status
+from tsa.stamping.intake import Intake, Job
+from tsa.stamping.policy import StampingPolicy
+from tsa.state.meter import shared_meters
 
 # Each class and the bit of RFC 3161 2.4.2 that says it.
 FAIL_INFO = {

@@ -9,8 +9,8 @@ from itertools import islice
 import pytest
 
 from tests.conftest import SECOND_POLICY, Fleet
-from tests.protocol.mutations import GOOD, check_response, mutations
 from tests.support.http import REPLY_TYPE, Answer, Connection, GoneError, chunked, post_bytes
+from tests.support.mutations import GOOD, check_response, mutations
 from tests.support.server import Server
 from tests.support.stamping import Authority
 

@@ -5,9 +5,9 @@ from asn1crypto import core
 from asn1crypto import tsp as asn1_tsp
 from hypothesis import given
 
-from tests.protocol.shapes import octets, requests
 from tests.support import der as by_hand
 from tests.support.query import NULL, Query, extension, imprint, imprint_of
+from tests.support.shapes import octets, requests
 from tsa.protocol import der, tsp
 from tsa.protocol.errors import Refusal
 from tsa.protocol.oids import HASHES

@@ -10,10 +10,10 @@ from asn1crypto.x509 import GeneralName, Name
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.authority.units import authority, grant, unit
-from tests.protocol.shapes import nonces, oids
 from tests.support import der as by_hand
 from tests.support.query import DEFAULT_POLICY, Query, imprint
+from tests.support.shapes import nonces, oids
+from tests.support.units import authority, grant, unit
 from tsa.protocol import cms, der, tsp
 from tsa.protocol.oids import HASHES
 

@@ -1,5 +1,5 @@
 """Fixtures of the tests of connections and processes."""
 
-from tests.server.processes import start, states
+from tests.support.processes import start, states
 
 __all__ = ["start", "states"]

@@ -10,15 +10,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Fleet
-from tests.server.processes import wait_until
 from tests.support import applications
 from tests.support.applications import basic, bearer
 from tests.support.http import Answer, Connection, post_bytes
+from tests.support.processes import wait_until
 from tests.support.query import Query
 from tests.support.server import Server
 from tests.support.stamping import Authority
 from tests.support.token import refusal
-from tsa.authority.control import Control
+from tsa.state.control import Control
 
 Start = Callable[..., Server]
 QUOTA = 4

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.server.asking import BOTH_SIDES, ask, known, register, usage_status
-from tests.server.processes import events, wait_for_event, wait_until
 from tests.support import applications
 from tests.support.applications import basic, bearer
 from tests.support.http import chunked, post_bytes
+from tests.support.processes import events, wait_for_event, wait_until
 from tests.support.query import Query
+from tests.support.raw_client import BOTH_SIDES, ask, known, register, usage_status
 from tests.support.server import Server
 from tests.support.stamping import Authority
 from tests.support.token import refusal

@@ -15,18 +15,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.conftest import Fleet
-from tests.server.asking import BOTH_SIDES, ask, by_way_of, register
-from tests.server.processes import States, events, wait_until
 from tests.support import applications
 from tests.support.applications import bearer
 from tests.support.http import Connection, post_bytes
+from tests.support.processes import States, events, wait_until
 from tests.support.query import Query
+from tests.support.raw_client import BOTH_SIDES, ask, by_way_of, register
 from tests.support.server import Server, start_server
 from tests.support.stamping import Authority
 from tests.support.token import refusal
-from tsa.config import Config
 from tsa.protocol.errors import UnknownApplication
 from tsa.server.callers import Callers
+from tsa.state.config import Config
 
 PROXY, OTHER_PROXY, STRANGER = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 INSIDE, OUTSIDE = "10.1.2.3", "192.0.2.1"

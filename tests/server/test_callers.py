@@ -11,9 +11,9 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.authority.units import ANYONE, config
 from tests.support import applications
-from tsa.authority.applications import Application, Applications
+from tests.support.units import ANYONE, config
+from tsa.licensing.applications import Application, Applications
 from tsa.protocol.errors import NoCredentials, UnknownApplication
 from tsa.server.callers import Callers
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.processes import alive, wait_until, worker_pids
 from tests.support import applications
 from tests.support.http import post_bytes
 from tests.support.load import Load
+from tests.support.processes import alive, wait_until, worker_pids
 from tests.support.query import Query
 from tests.support.server import Server, start_server
 from tests.support.token import refusal
-from tsa.authority.control import Control
+from tsa.state.control import Control
 
 Start = Callable[..., Server]
 LICENCE = 20_000

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from asn1crypto.tsp import TimeStampResp
 
-from tests.faults.desk import Desk, audit, control, keep_heads
-from tests.server.processes import wait_for_event
+from tests.support.faulty_ledger import Desk, audit, control, keep_heads
+from tests.support.processes import wait_for_event
 from tests.support.query import Query
 from tests.support.server import Server, init, start_server, tsa
 from tests.support.stamping import Authority
 from tests.support.token import refusal
-from tsa.authority.journal import Journal
+from tsa.clock.journal import Journal
 
 AHEAD_US = 3_600_000_000 * 24 * 40  # into another month, and two windows of the licences
 

@@ -14,15 +14,15 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Fleet
-from tests.server.processes import memory_of, wait_until, worker_pids
 from tests.support.http import Connection, post_bytes
+from tests.support.processes import memory_of, wait_until, worker_pids
 from tests.support.query import Query
 from tests.support.server import Server
 from tests.support.stamping import Authority
 from tests.support.token import refusal
-from tsa.authority.meter import shared_meters
 from tsa.server.acceptor import Acceptor
 from tsa.server.listening import listen
+from tsa.state.meter import shared_meters
 
 MIB = 1 << 20
 GET = b"GET /healthz HTTP/1.1\r\nHost: tsa.test\r\n\r\n"

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.server.processes import events, stop_process, wait_for_event, worker_pids
 from tests.support.http import Answer, Connection, post_bytes
+from tests.support.processes import events, stop_process, wait_for_event, worker_pids
 from tests.support.query import Query
 from tests.support.server import STOP_LIMIT, Server
 from tests.support.stamping import Authority

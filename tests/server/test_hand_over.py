@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.authority.units import books
-from tests.server.inside import everybody
-from tests.server.processes import wait_until
 from tests.support.http import Answer, chunked, post_bytes
+from tests.support.inside import everybody
+from tests.support.processes import wait_until
 from tests.support.query import Query
 from tests.support.server import Server
 from tests.support.stamping import Authority
-from tsa.authority.applications import Application
-from tsa.authority.intake import Job
-from tsa.authority.meter import shared_meters
-from tsa.config import ServerTable
+from tests.support.units import books
+from tsa.licensing.applications import Application
 from tsa.server.connections import Connections
 from tsa.server.lane import MAX_PIPELINED, Lane, Service
+from tsa.stamping.intake import Job
+from tsa.state.config import ServerTable
+from tsa.state.meter import shared_meters
 
 Judge = Callable[[Answer], object]
 GET = b"GET /healthz HTTP/1.1\r\nHost: tsa.test\r\n\r\n"

@@ -8,7 +8,7 @@ import pytest
 from tests.support.applications import basic, bearer
 from tests.support.http import post_bytes
 from tests.support.query import Query
-from tsa.authority.applications import key_hash, new_key
+from tsa.licensing.applications import key_hash, new_key
 from tsa.server.heads import PlainHead, key_of, plain_head
 
 LIMIT = 16_384

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.processes import States, events, wait_until
 from tests.support.http import post_bytes
+from tests.support.processes import States, events, wait_until
 from tests.support.query import Query, imprint
 from tests.support.server import Server, start_server
 from tests.support.stamping import Authority

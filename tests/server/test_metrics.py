@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.server.processes import events, wait_for_event, wait_until
 from tests.support.http import post_bytes
+from tests.support.processes import events, wait_for_event, wait_until
 from tests.support.query import Query, extension, imprint
 from tests.support.server import Server
 from tests.support.stamping import Authority

@@ -11,14 +11,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from tests.authority.units import ANYONE, FakePool
-from tests.authority.units import authority as authority_inside
-from tests.server.inside import get, serving
 from tests.support.http import Answer, Connection
+from tests.support.inside import get, serving
 from tests.support.query import Query
 from tests.support.stamping import Authority
 from tests.support.token import refusal
-from tsa.authority.intake import Job
+from tests.support.units import ANYONE, FakePool
+from tests.support.units import authority as authority_inside
+from tsa.stamping.intake import Job
 
 
 class Ignored(Job):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SECOND_POLICY
-from tests.server.processes import States, events, wait_for_event, wait_until, worker_pids
 from tests.support import der
+from tests.support.processes import States, events, wait_for_event, wait_until, worker_pids
 from tests.support.query import DEFAULT_POLICY, Query
 from tests.support.server import Server, set_option
 from tests.support.stamping import Authority

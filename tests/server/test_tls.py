@@ -10,12 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.certificates import Pair, issued, self_signed
-from tests.server.processes import States, connections_of, events, stop_process, wait_for_event, wait_until, worker_pids
 from tests.support.http import Connection, GoneError, post_bytes
+from tests.support.processes import (
+    States,
+    connections_of,
+    events,
+    stop_process,
+    wait_for_event,
+    wait_until,
+    worker_pids,
+)
 from tests.support.query import Query
 from tests.support.server import STOP_LIMIT, TSA, Server, free_port, set_option, tsa
 from tests.support.stamping import Authority
+from tests.support.tls_certificates import Pair, issued, self_signed
 
 Serve = Callable[..., Server]
 

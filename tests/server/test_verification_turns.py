@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.authority.units import authority as authority_inside
-from tests.authority.units import grant
-from tests.server.inside import serving
 from tests.server.test_verification import DATA, json_bytes, judged, refused, text
 from tests.support.http import Answer, Connection, GoneError, post_bytes
+from tests.support.inside import serving
 from tests.support.query import Query
 from tests.support.stamping import query_for
+from tests.support.units import authority as authority_inside
+from tests.support.units import grant
 from tsa.server import verification
 from tsa.server.verification import PLACES
 

@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from tsa.authority import applications
-from tsa.authority.control import Control
+from tsa.licensing import applications
+from tsa.state.control import Control
 
 _T = TypeVar("_T")
 _HOUR = 3600

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from tsa.authority.clock import Clock, Hands
-from tsa.authority.gate import Gate, GatePage
+from tsa.clock.clock import Clock, Hands
+from tsa.clock.gate import Gate, GatePage
 
 MAX_STEP_US = 10_000
 

@@ -12,7 +12,7 @@ from itertools import count
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.authority.units import unit
+from tests.support.units import unit
 from tsa.protocol import cms, der, tsp
 from tsa.protocol.errors import LicenceExhausted, Refusal, UnacceptedExtension, UnacceptedPolicy
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.openssl import judges_good, version
 from tests.vectors.make import MAKERS
 from tests.vectors.vector import STORE, Maker
-from tests.verify.openssl import judges_good, version
 
 DIVERGENCES = Path(__file__).parents[2] / "docs" / "divergences.md"
 # Where openssl 3.0 says otherwise: the words that begin the explanation in docs/divergences.md → the vectors.

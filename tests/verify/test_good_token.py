@@ -7,10 +7,8 @@ from asn1crypto import tsp
 from cryptography import x509
 
 from signer.software import KEY_TYPES
-from tests.authority.units import authority, grant, unit
 from tests.support import der
-from tests.support.query import Query, imprint
-from tests.verify.editing import (
+from tests.support.editing import (
     CERTIFICATE,
     ED25519,
     REQUEST,
@@ -24,6 +22,8 @@ from tests.verify.editing import (
     signature_algorithm,
     signed_data,
 )
+from tests.support.query import Query, imprint
+from tests.support.units import authority, grant, unit
 from tsa.verify.proof import NotProved
 from tsa.verify.token import CheckedToken, check_token
 

@@ -11,12 +11,12 @@ from asn1crypto.x509 import GeneralName
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 
-from tests.authority.units import authority, grant, unit
-from tests.protocol.mutations import GOOD, mutations
-from tests.protocol.shapes import octets as any_octets
 from tests.support import der
+from tests.support.editing import certificates, edited, of_signer, put, signed_data
+from tests.support.mutations import GOOD, mutations
 from tests.support.query import NULL, Query, extension, imprint
-from tests.verify.editing import certificates, edited, of_signer, put, signed_data
+from tests.support.shapes import octets as any_octets
+from tests.support.units import authority, grant, unit
 from tsa.protocol.errors import PKIFailureInfo, Refusal
 from tsa.protocol.tsp import encode_refusal
 from tsa.verify.inspect import Unreadable, describe

@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.support import der
-from tests.support.query import Query, imprint
-from tests.verify.editing import (
+from tests.support.editing import (
     CERTIFICATE,
     RESPONSE,
     STRANGER,
@@ -24,6 +23,7 @@ from tests.verify.editing import (
     signer_info,
     two_signers,
 )
+from tests.support.query import Query, imprint
 from tsa.commands.meanings import meaning
 from tsa.verify.fields.element import MAX_DEPTH, MAX_ELEMENTS
 from tsa.verify.inspect import Unreadable, describe

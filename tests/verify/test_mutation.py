@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.support import der
+from tests.support.judging import verifier_for
 from tests.vectors.parties import STRANGER
 from tests.vectors.tokens import Token, attribute, response, status_string
 from tests.vectors.vector import Vector
-from tests.verify.judging import verifier_for
 from tsa.verify.datum import OctetsDatum
 from tsa.verify.proof import NotProved
 

@@ -6,11 +6,8 @@ from asn1crypto.x509 import Name
 from hypothesis import given
 
 from signer.software import SoftwareKey, generate
-from tests.authority.units import authority, grant
-from tests.protocol.shapes import octets as any_octets
 from tests.support import der
-from tests.support.query import Query
-from tests.verify.editing import (
+from tests.support.editing import (
     CERTIFICATE,
     QUERY,
     REQUEST,
@@ -34,6 +31,9 @@ from tests.verify.editing import (
     twisted,
     two_signers,
 )
+from tests.support.query import Query
+from tests.support.shapes import octets as any_octets
+from tests.support.units import authority, grant
 from tsa.protocol.errors import PKIFailureInfo, Refusal
 from tsa.protocol.tsp import encode_refusal
 from tsa.verify.proof import NotJudged, NotProved

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.judging import verdict_on
 from tests.vectors.make import INDEX, MAKERS, index
 from tests.vectors.vector import STORE, Maker
-from tests.verify.judging import verdict_on
 
 
 @pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS.keys())

@@ -8,9 +8,9 @@ import pytest
 from cryptography import x509
 from hypothesis import given
 
-from tests.protocol.shapes import octets as any_octets
 from tests.support import der
 from tests.support.query import Query, digest, imprint
+from tests.support.shapes import octets as any_octets
 from tests.vectors.keys import ecdsa, ed25519_key, pkcs1, rsa_key
 from tests.vectors.parties import (
     CA_EXTENSIONS,

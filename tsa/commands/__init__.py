@@ -16,8 +16,8 @@ from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
 
-from tsa.authority.control import Control
-from tsa.config import Config, load
+from tsa.state.config import Config, load
+from tsa.state.control import Control
 
 StateDir = Annotated[Path, typer.Option("--dir", help="The state folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -11,15 +11,15 @@ import typer
 
 from signer.key import SigningFault
 from signer.pool import SigningPool
-from tsa.authority import applications
-from tsa.authority.applications import ANONYMOUS, Application
-from tsa.authority.capacity import Capacity, measure, most_signing_workers
-from tsa.authority.contract import MAX_LICENCES, Licence, utc
-from tsa.authority.control import Control, ControlFault
-from tsa.authority.tsu import UnusableTsu, load_tsu
 from tsa.commands import AsJson, StateDir, note, opened, second, show
-from tsa.config import Config
+from tsa.licensing import applications
+from tsa.licensing.applications import ANONYMOUS, Application
+from tsa.licensing.capacity import Capacity, measure, most_signing_workers
+from tsa.licensing.contract import MAX_LICENCES, Licence, utc
 from tsa.protocol import der
+from tsa.stamping.tsu import UnusableTsu, load_tsu
+from tsa.state.config import Config
+from tsa.state.control import Control, ControlFault
 
 app = typer.Typer(help="Applications: who may stamp, how much, and how they show who they are.", no_args_is_help=True)
 

@@ -17,17 +17,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tsa.authority.archive import newest_gen_time
-from tsa.authority.clock import UNWATCHED, ClockFault, Hands
-from tsa.authority.gate import NOBODY_MEASURES_US
-from tsa.authority.journal import Journal, JournalEntry
-from tsa.authority.measurer import question
-from tsa.authority.serial import LAST_EPOCH
-from tsa.authority.sources.asking import ask
-from tsa.authority.verdict import Measured, reach
+from tsa.clock.clock import UNWATCHED, ClockFault, Hands
+from tsa.clock.conclusion import Measured, reach
+from tsa.clock.gate import NOBODY_MEASURES_US
+from tsa.clock.journal import Journal, JournalEntry
+from tsa.clock.measurer import question
+from tsa.clock.sources.registry import ask
 from tsa.commands import AsJson, StateDir, second
-from tsa.config import Config, load
+from tsa.ledger.archive import newest_gen_time
+from tsa.ledger.serial import LAST_EPOCH
 from tsa.state import layout
+from tsa.state.config import Config, load
 
 WATCH_EVERY_S = 1.0
 

@@ -14,8 +14,8 @@ import typer
 from tsa.client import TIMEOUT_S, StampFault, ask, credentials, request_for
 from tsa.commands import AsJson, note, tracked, visible
 from tsa.commands.evidence_verdict import Pair, not_judged, not_proved, proved, tell
-from tsa.commands.given import Ca, Cert, Crl, read_all, required, sentence_of
-from tsa.commands.verdict import exit_code
+from tsa.commands.material import Ca, Cert, Crl, read_all, required, sentence_of
+from tsa.commands.verdict_page import exit_code
 from tsa.protocol.oids import HASHES
 from tsa.verify import material
 from tsa.verify.datum import FileDatum

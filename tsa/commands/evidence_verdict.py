@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tsa.commands import visible
-from tsa.commands.given import sentence_of
-from tsa.commands.verdict import print_sum
+from tsa.commands.material import sentence_of
+from tsa.commands.verdict_page import print_sum
 from tsa.verify.evidence.record import BrokenEvidence
 from tsa.verify.report import Report, Verdict
 

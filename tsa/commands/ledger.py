@@ -18,14 +18,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tsa.authority import audit as auditing
-from tsa.authority import retention
-from tsa.authority.applications import read
-from tsa.authority.archive import Archive, Record
-from tsa.authority.control import Control, ControlFault
-from tsa.authority.segment import LedgerFault
 from tsa.commands import AsJson, StateDir, bar, second
+from tsa.ledger import audit as auditing
+from tsa.ledger import retention
+from tsa.ledger.archive import Archive, Record
+from tsa.ledger.segment import LedgerFault
+from tsa.licensing.applications import read
 from tsa.state import layout
+from tsa.state.control import Control, ControlFault
 
 FIELDS = ("serial", "gen_time", "app", "policy", "imprint", "token")
 

@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from signer.key import KeyFault
 from signer.software import generate, load, store
-from tsa.authority import contract, holdings
-from tsa.authority.applications import read
-from tsa.authority.contract import MAX_LICENCES, MAX_OCTETS, ContractFault
-from tsa.authority.tsu import PASSPHRASE_VARIABLE, read_passphrase
 from tsa.commands import AsJson, StateDir, note, opened, second, show
-from tsa.config import LicenceTable
+from tsa.licensing import contract
+from tsa.licensing import licences as holdings
+from tsa.licensing.applications import read
+from tsa.licensing.contract import MAX_LICENCES, MAX_OCTETS, ContractFault
+from tsa.stamping.tsu import PASSPHRASE_VARIABLE, read_passphrase
+from tsa.state.config import LicenceTable
 
 STAMPS_PER_HOUR = LicenceTable().stamps_per_licence_hour
 

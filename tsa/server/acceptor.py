@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from tsa.authority.meter import Meter
+from tsa.state.meter import Meter
 
 STEP_BACK_S = 0.001
 OUT_OF_FILES_S = 0.1

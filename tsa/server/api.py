@@ -15,9 +15,9 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from tsa.authority.applications import ANONYMOUS, Application
-from tsa.authority.archive import Archive
-from tsa.authority.segment import LedgerFault
+from tsa.ledger.archive import Archive
+from tsa.ledger.segment import LedgerFault
+from tsa.licensing.applications import ANONYMOUS, Application
 from tsa.protocol import der
 from tsa.protocol.errors import NoCredentials, Refusal
 from tsa.server.answers import REPLY_TYPE, refusal_headers, refusal_status

@@ -9,19 +9,19 @@ from http import HTTPStatus
 import structlog
 from aiohttp import HttpVersion10, web
 
-from tsa.authority.intake import Job
-from tsa.authority.meter import Meter
 from tsa.protocol.errors import Refusal
 from tsa.protocol.tsp import encode_refusal
 from tsa.server.answers import REPLY_TYPE, SERVER, refusal_headers, refusal_status
 from tsa.server.api import api_routes
 from tsa.server.body import read_body, refuse_unread, send_continue
-from tsa.server.handed import MALFORMED
 from tsa.server.heads import is_query_type
 from tsa.server.lane import Service
 from tsa.server.metrics import render
 from tsa.server.site import site_routes
 from tsa.server.verification import verification_routes
+from tsa.server.web_connection import MALFORMED
+from tsa.stamping.intake import Job
+from tsa.state.meter import Meter
 
 SERVICE = web.AppKey("service", Service)
 METERS = web.AppKey[Sequence[Meter]]("meters")

@@ -8,7 +8,7 @@ from typing import cast
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
-from tsa.server.handed import Handed
+from tsa.server.web_connection import Handed
 
 DISCARD_S = 2.0
 DISCARD_OCTETS = 16 << 20

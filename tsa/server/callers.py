@@ -11,11 +11,11 @@ import structlog
 from aiohttp import web
 from cryptography import x509
 
-from tsa.authority.applications import Application, Applications, read
-from tsa.authority.control import Control, ControlFault
-from tsa.config import Config
+from tsa.licensing.applications import Application, Applications, read
 from tsa.protocol.errors import NoCredentials
 from tsa.server.heads import key_of
+from tsa.state.config import Config
+from tsa.state.control import Control, ControlFault
 
 log = structlog.get_logger()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from tsa.authority.meter import Meter
-from tsa.config import ServerTable
+from tsa.state.config import ServerTable
+from tsa.state.meter import Meter
 
 TICK_S = 0.25
 

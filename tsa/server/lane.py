@@ -16,15 +16,15 @@ from typing import cast
 
 import structlog
 
-from tsa.authority.applications import Application, Applications
-from tsa.authority.intake import Intake, Job
-from tsa.authority.issue import Books
-from tsa.authority.meter import Meter
+from tsa.licensing.applications import Application, Applications
 from tsa.protocol.errors import LicenceExhausted, NoCredentials, Refusal
 from tsa.server.answers import Replies, refusal_status
 from tsa.server.callers import Callers
 from tsa.server.connections import Connections, outlives_eof
 from tsa.server.heads import MAX_HEAD, PlainHead, plain_head
+from tsa.stamping.intake import Intake, Job
+from tsa.stamping.issue import Books
+from tsa.state.meter import Meter
 
 MAX_HEADS_KEPT = 8
 MAX_PIPELINED = 64

@@ -14,11 +14,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from tsa.authority.applications import Application
-from tsa.authority.licence import Counters
-from tsa.authority.meter import BATCH_BOUNDS, LATENCY_BOUNDS_S, Meter
+from tsa.licensing.applications import Application
+from tsa.licensing.counters import Counters
 from tsa.protocol.errors import PKIFailureInfo
 from tsa.server.lane import Service
+from tsa.state.meter import BATCH_BOUNDS, LATENCY_BOUNDS_S, Meter
 
 
 def render(service: Service, meters: Sequence[Meter]) -> tuple[bytes, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from tsa.config import Config
+from tsa.state.config import Config
 
 
 class TlsFault(Exception):

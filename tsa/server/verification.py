@@ -18,9 +18,9 @@ from http import HTTPStatus
 from aiohttp import web
 
 from tsa.server.body import read_body, refuse_unread, send_continue
-from tsa.server.handed import MALFORMED
 from tsa.server.heads import MAX_HEAD
 from tsa.server.lane import Service
+from tsa.server.web_connection import MALFORMED
 from tsa.verify import material
 from tsa.verify.datum import Datum, DigestDatum, OctetsDatum
 from tsa.verify.proof import NotJudged

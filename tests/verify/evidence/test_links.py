@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support import der
-from tests.verify.evidence.making import DATA, MADE, RENEWED, create, rebuild, renew, stamped, token, with_stamp
+from tests.support.evidence_making import DATA, MADE, RENEWED, create, rebuild, renew, stamped, token, with_stamp
 from tsa.verify.datum import OctetsDatum
 from tsa.verify.evidence.links import check_links, token_digest
 from tsa.verify.evidence.record import ArchiveTimeStamp, BrokenEvidence, EvidenceRecord

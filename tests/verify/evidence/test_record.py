@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import der
-from tests.verify.evidence.making import DATA, MADE, create, rebuild, renew, token, with_stamp
+from tests.support.evidence_making import DATA, MADE, create, rebuild, renew, token, with_stamp
 from tsa.verify.evidence import record as records
 from tsa.verify.evidence.record import ArchiveTimeStamp, BrokenEvidence, EvidenceRecord, read_record
 

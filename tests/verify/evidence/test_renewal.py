@@ -6,9 +6,9 @@ import pytest
 from asn1crypto import cms
 
 from tests.support import der
+from tests.support.evidence_making import DATA, MADE, certificate, create, renew, token, with_stamp
 from tests.vectors.parties import CA_EXTENSIONS, ISSUING, ROOT, STRANGER, TSU
 from tests.vectors.revocation_data import crl
-from tests.verify.evidence.making import DATA, MADE, certificate, create, renew, token, with_stamp
 from tsa.verify.datum import OctetsDatum
 from tsa.verify.evidence.embedding import with_validation_data
 from tsa.verify.evidence.links import check_links

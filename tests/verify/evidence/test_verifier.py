@@ -5,10 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.vectors.parties import ISSUING, ROOT, STRANGER, Party, self_signed
-from tests.vectors.revocation_data import Revoked, crl
-from tests.verify.evidence import making
-from tests.verify.evidence.making import (
+from tests.support import evidence_making as making
+from tests.support.evidence_making import (
     ANCHORS,
     DATA,
     MADE,
@@ -20,6 +18,8 @@ from tests.verify.evidence.making import (
     rebuild,
     renew,
 )
+from tests.vectors.parties import ISSUING, ROOT, STRANGER, Party, self_signed
+from tests.vectors.revocation_data import Revoked, crl
 from tsa.verify.datum import OctetsDatum
 from tsa.verify.evidence import verifier
 from tsa.verify.evidence.record import ArchiveTimeStamp, BrokenEvidence, EvidenceRecord

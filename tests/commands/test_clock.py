@@ -1,0 +1,109 @@
+"""`tsa clock` where no server runs: it measures by itself; its history, and what there is to accept."""
+
+import json
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import run
+from tests.support.server import set_option
+from tsa.clock.clock import ClockFault
+from tsa.clock.journal import Journal, JournalEntry, JournalFault
+from tsa.commands import clock
+from tsa.operate import initialise
+
+NOW = 1_795_000_000_000_000
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    initialise.development(tmp_path, "p256", 2)
+    return tmp_path
+
+
+def test_a_clock_taken_at_its_word(state: Path) -> None:
+    shown = run("clock", "--dir", state)
+    assert shown.exit_code == 0
+    assert "taken at its word" in shown.output
+    assert "No server runs; measured now, the gate would be open." in shown.output
+
+
+def test_sources_that_do_not_answer(state: Path) -> None:
+    set_option(state, "clock", "sources", ["chrony", "ntp"])
+    set_option(state, "clock", "chrony", str(state / "no.sock"))
+    set_option(state, "clock", "ntp_servers", ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"])
+    shown = run("clock", "--dir", state, "--json")
+    assert shown.exit_code == 1
+    said = json.loads(shown.stdout)
+    assert (said["served"], said["open"]) == (False, False)
+    assert [(row["source"], row["verdict"]) for row in said["sources"]] == [
+        ("chrony", "no answer"),
+        ("ntp", "no answer"),
+    ]
+    assert "127.0.0.1:2" in said["why"]
+
+
+def test_the_error_bound_is_shown_as_it_has_grown() -> None:
+    measured = JournalEntry(time.time_ns() // 1_000 - 100_000_000, "measured", "ntp", -3_000, 5_000, "trusted", "well")
+    row = clock._row(measured, 50)
+    assert row["offset_ms"] == -3.0
+    assert 10.0 <= row["error_bound_ms"] < 11.0, "5 ms and 100 s of 50 ppm"
+    assert 100 <= row["age_s"] < 110
+
+
+def test_the_state_folder_must_be_said() -> None:
+    shown = run("clock")
+    assert shown.exit_code == 2
+    assert "--dir DIR" in shown.output
+
+
+def test_history(state: Path) -> None:
+    with closing(Journal(state)) as journal:
+        journal.write(
+            JournalEntry(NOW, "measured", "ntp", -1_500, 2_500, "trusted", "3 of 3 agree"),
+            JournalEntry(NOW + 5_000_000, "closed", None, None, None, None, "they disagree"),
+        )
+        journal.accept(NOW + 9_000_000, NOW + 99_000_000, "Accepted.")
+    shown = run("clock", "history", "--dir", state)
+    for word in ("2026-11-18T", "-1.500", "2.500", "3 of 3 agree", "closed", "accepted", "Accepted. By "):
+        assert word in shown.output
+    lines = run("clock", "history", "--dir", state, "--json", "--since", "2026-11-18T11:06:42").stdout.splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["closed", "accepted"]
+
+
+def test_a_gate_is_closed_since_it_was_though_the_reason_has_changed(state: Path) -> None:
+    told = [("closed", 1, "long ago"), ("opened", 2, "well"), ("closed", 3, "they disagree"), ("closed", 4, "by more")]
+    with closing(Journal(state)) as journal:
+        assert journal.gate() is None
+        journal.write(*(JournalEntry(NOW + at, kind, None, None, None, None, why) for kind, at, why in told))
+        gate = journal.gate()
+    assert gate is not None
+    assert (gate.at, gate.why) == (NOW + 3, "by more")
+
+
+def test_there_is_nothing_to_accept_while_the_ledger_is_not_ahead(state: Path) -> None:
+    with pytest.raises(
+        ClockFault, match=r"nothing to accept: the ledger's newest stamp or file, of never, is not in the future"
+    ):
+        run("clock", "accept", "--dir", state)
+
+
+def test_what_a_server_stamps_at_this_moment_is_not_ahead(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "newest_gen_time", lambda *_: time.time_ns() // 1_000)
+    with pytest.raises(ClockFault, match="nothing to accept"):
+        run("clock", "accept", "--dir", state)
+
+
+def test_a_journal_of_a_newer_program_is_left_alone(state: Path) -> None:
+    with closing(Journal(state)) as journal:
+        journal._connection.execute("PRAGMA user_version = 2")
+    with pytest.raises(JournalFault, match="use the newer program"):
+        Journal(state)
+
+
+def test_a_journal_that_is_none_is_told(state: Path) -> None:
+    (state / "clock.db").write_bytes(b"no database" * 1_000)
+    with pytest.raises(JournalFault, match=r"clock\.db cannot be used"):
+        run("clock", "history", "--dir", state)

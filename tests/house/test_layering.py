@@ -1,0 +1,139 @@
+"""The house (docs/architecture.md): arrows point down only, also from inside a function, and no two modules lean on each other."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# From the roof down: a room imports of itself, and of the rooms on the floors below its own.
+FLOORS = (
+    ("tsa.cli",),
+    ("tsa.process", "tsa.commands"),
+    ("tsa.operate",),
+    ("tsa.client",),
+    ("tsa.server",),
+    ("tsa.stamping",),
+    ("tsa.licensing",),
+    ("tsa.clock",),
+    ("tsa.ledger",),
+    ("tsa.verify",),
+    ("tsa.state",),
+    ("tsa.protocol",),
+    ("certs",),
+    ("signer",),
+    ("tsa",),  # the version, and nothing else
+)
+# Rooms that see less than all below them.
+ONLY = {
+    "tsa.protocol": set(),
+    "signer": set(),
+    "certs": {"signer"},
+    "bench": {"tsa.protocol", "tsa.verify"},  # an outhouse, which measures the house from outside
+}
+ROOMS = {room for floor in FLOORS for room in floor} | ONLY.keys()
+HOUSES = {room.partition(".")[0] for room in ROOMS}
+
+Sources = Mapping[str, str]  # module name → its source
+
+
+def house() -> Sources:
+    """Every module of ours."""
+    sources = {}
+    for file in (file for name in HOUSES for file in (ROOT / name).rglob("*.py")):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        sources[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file.read_text()
+    return sources
+
+
+def imports(module: str, sources: Sources) -> set[str]:
+    """The modules of ours that a module names in any import statement, wherever it stands."""
+    found = set()
+    for node in ast.walk(ast.parse(sources[module])):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports by a relative name, which hides where it leads"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in sources else str(node.module) for name in names}
+    return {name for name in found if name.partition(".")[0] in HOUSES} - {module}
+
+
+def room_of(module: str) -> str:
+    """The room that a module is in, or is."""
+    found = [room for room in ROOMS if module == room or (room != "tsa" and module.startswith(f"{room}."))]
+    assert found, f"{module} is in no room: give it a place in the table"
+    return max(found, key=len)
+
+
+def below(room: str) -> set[str]:
+    """The rooms that a room may import of, besides itself."""
+    if room in ONLY:
+        return ONLY[room]
+    at = next(number for number, floor in enumerate(FLOORS) if room in floor)
+    return {lower for floor in FLOORS[at + 1 :] for lower in floor}
+
+
+def wrong_arrows(sources: Sources) -> Iterator[str]:
+    """Every import that does not point down."""
+    for module in sources:
+        room = room_of(module)
+        for target in sorted(imports(module, sources)):
+            if room_of(target) not in {room, *below(room)}:
+                yield f"{module} imports {target}"
+
+
+def check_cycles(sources: Sources) -> None:
+    """Raise CycleError where modules import each other, directly or by way of others."""
+    TopologicalSorter({module: imports(module, sources) for module in sources}).prepare()
+
+
+def test_arrows_point_down() -> None:
+    assert list(wrong_arrows(house())) == []
+
+
+def test_no_modules_import_each_other() -> None:
+    check_cycles(house())
+
+
+def test_every_room_of_the_table_stands() -> None:
+    assert {room_of(module) for module in house()} == ROOMS
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "target"),
+    [
+        ("tsa.protocol.der", "from tsa.state.config import Config", "tsa.state.config"),
+        ("tsa.protocol.der", "from signer import key", "signer.key"),
+        ("tsa.verify.token", "def f():\n    from tsa.stamping import issue", "tsa.stamping.issue"),
+        ("tsa.stamping.issue", "import tsa.server.lane", "tsa.server.lane"),
+        ("tsa.client", "from tsa.process import supervise", "tsa.process.supervise"),
+        ("tsa.client", "from tsa.process.witness import stamp_heads", "tsa.process.witness"),
+        ("tsa.commands.ledger", "from tsa.process import supervise", "tsa.process.supervise"),
+        ("tsa.server.api", "from tsa.commands import note", "tsa.commands"),
+        ("tsa.operate.initialise", "import tsa.commands.clock", "tsa.commands.clock"),
+        ("tsa.licensing.counters", "import tsa.stamping.issue", "tsa.stamping.issue"),
+        ("tsa.clock.measurer", "from tsa.licensing.capacity import cores", "tsa.licensing.capacity"),
+        ("tsa.ledger.retention", "from tsa.clock.journal import Journal", "tsa.clock.journal"),
+        ("tsa.state.control", "from tsa.ledger import segment", "tsa.ledger.segment"),
+        ("certs.chain", "if True:\n    from tsa.protocol import der", "tsa.protocol.der"),
+        ("signer.key", "from certs.chain import Chain", "certs.chain"),
+        ("bench.cost.load", "from tsa.server.lane import Lane", "tsa.server.lane"),
+        ("bench.cost.stages", "from tsa.ledger import writer", "tsa.ledger.writer"),
+    ],
+)
+def test_an_arrow_that_points_up_is_seen(module: str, source: str, target: str) -> None:
+    assert list(wrong_arrows({**house(), module: source})) == [f"{module} imports {target}"]
+
+
+def test_a_cycle_is_seen() -> None:
+    with pytest.raises(CycleError):
+        check_cycles({**house(), "tsa.protocol.errors": "def f():\n    from tsa.protocol.tsp import decode_request"})
+
+
+def test_a_module_without_a_place_is_seen() -> None:
+    with pytest.raises(AssertionError, match=r"tsa\.stray is in no room"):
+        list(wrong_arrows({**house(), "tsa.stray": ""}))

@@ -1,0 +1,46 @@
+"""Asking as an application, on either side of the port."""
+
+import pytest
+
+from tests.support import applications
+from tests.support.applications import bearer
+from tests.support.http import Answer, Connection, post_bytes
+from tests.support.processes import wait_until
+from tests.support.query import Query
+from tests.support.server import Server
+
+BOTH_SIDES = pytest.mark.parametrize("via", ["lane", "aiohttp"])
+
+
+def ask(connection: Connection, *headers: str, path: str = "/") -> Answer:
+    """The answer to a good request with these headers."""
+    return connection.ask(post_bytes(Query().encode(), path, headers=headers))
+
+
+def known(server: Server, key: str) -> bool:
+    """Whether the worker that answers knows the key."""
+    with server.connect() as connection:
+        return usage_status(connection, key) == 200
+
+
+def usage_status(connection: Connection, key: str) -> int:
+    """The status of GET /api/v1/usage, which costs no stamp."""
+    return connection.ask(f"GET /api/v1/usage HTTP/1.1\r\nHost: tsa.test\r\n{bearer(key)}\r\n\r\n".encode()).status
+
+
+def register(server: Server, name: str, licences: int = 2, **parts: object) -> str:
+    """Register an application with a running server of one worker; its APP_KEY, once it is known.
+
+    It may be one that cannot call from here; so another, registered after it, is waited for.
+    """
+    key = applications.add(server.directory, name, licences, **parts)
+    marker = applications.add(server.directory, f"after {name}", 0)
+    wait_until(lambda: known(server, marker), "control.db is read again")
+    return key
+
+
+def by_way_of(via: str, connection: Connection) -> Connection:
+    """The connection, handed to aiohttp where `via` says so."""
+    if via == "aiohttp":
+        assert connection.get("/healthz").status == 200
+    return connection

@@ -1,0 +1,159 @@
+"""Authorities in this process: a key and certificate of each type made once, the rest as each test wants it.
+
+They have real counters of licences, and a list in place of a ledger: what the ledger does is for test_ledger.py and
+tests/faults to say.
+"""
+
+import asyncio
+import os
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from certs.devca import create_development_chain
+from certs.fitness import usable_until
+from signer.pool import SigningPool
+from signer.software import SoftwareKey, generate
+from tests.support.clock import clock
+from tsa.ledger.row import Entry
+from tsa.ledger.segment import SignerRecord
+from tsa.ledger.serial import SerialNumbers
+from tsa.licensing.applications import Application
+from tsa.licensing.contract import Licence
+from tsa.licensing.counters import Counters
+from tsa.protocol import der
+from tsa.protocol.errors import Refusal
+from tsa.protocol.tsp import TimeStampReq
+from tsa.stamping.issue import Authority, Books
+from tsa.stamping.tsu import TimeStampingUnit
+from tsa.state.config import Config
+
+NODE = bytes.fromhex("0a0b0c0d")
+
+
+def unit(key_type: str = "p256") -> TimeStampingUnit:
+    """A time-stamping unit with a development certificate, the same one for every test."""
+    return _unit(key_type)
+
+
+@cache
+def _unit(key_type: str) -> TimeStampingUnit:
+    key = SoftwareKey(generate(key_type))
+    chain = create_development_chain(key.private_key, datetime.now(UTC))
+    start, end = chain.certificate.not_valid_before_utc, usable_until(chain)
+    return TimeStampingUnit(key, chain, int(start.timestamp() * 1e6), int(end.timestamp() * 1e6))
+
+
+def config(**tables: object) -> Config:
+    """The defaults, with these tables."""
+    return Config.model_validate({"dir": Path("/nowhere"), **tables})
+
+
+class FakePool:
+    """A SigningPool whose batches a test lets through, or fails, one by one; `cost_us` limits queue and batch."""
+
+    def __init__(self, cost_us: float = 10.0) -> None:
+        self.cost_us = cost_us
+        self.batches: asyncio.Queue[asyncio.Future[None]] = asyncio.Queue()
+        self.taken: list[int] = []  # the sizes of the batches that came
+
+    async def sign(self, batch: Sequence[bytes]) -> list[bytes]:
+        gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.taken.append(len(batch))
+        self.batches.put_nowait(gate)
+        await gate
+        return [b"no signature"] * len(batch)
+
+
+class ListLedger:
+    """A ledger that keeps its rows in a list, at once; with a `fault`, it raises that instead."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.fault: Exception | None = None
+        self.left = 0  # places that were given and are free again
+
+    def place(self) -> object:
+        self.left -= 1
+        return object()
+
+    def leave(self, _place: object) -> None:
+        self.left += 1
+
+    async def commit(self, _place: object, entries: Sequence[Entry], _signer: SignerRecord) -> None:
+        await asyncio.sleep(0)
+        if self.fault is not None:
+            raise self.fault
+        self.entries += entries
+
+
+def application(number: int = 1, *, stamps: int = 1 << 31, policy: str = "", name: str = "anonymous") -> Application:
+    """An application with one licence of so many stamps a window."""
+    licences = (Licence(1, stamps, 0, None),)
+    own = der.oid(policy) if policy else b""
+    return Application(number, name, None, own, (), None, disabled=False, licences=licences)
+
+
+ANYONE = application()
+
+
+def counters() -> Counters:
+    """The page of counters of a process, which lets go of its lock's file with the test."""
+    made = Counters(3600)
+    weakref.finalize(made, os.close, made._lock)
+    return made
+
+
+def books(
+    now_ns: Callable[[], int] = time.time_ns, accuracy_us: int = 1_000_000, ledger: ListLedger | None = None
+) -> Books:
+    """Books as a process has them when it starts."""
+    return Books(clock(now_ns, accuracy_us), SerialNumbers(NODE, 3), ledger or ListLedger(), counters())  # type: ignore[arg-type]
+
+
+def authority(
+    key_type: str = "p256",
+    *,
+    pool: object = None,
+    now_ns: Callable[[], int] = time.time_ns,
+    accuracy_us: int = 1_000_000,
+    tsu: TimeStampingUnit | None = None,
+    ledger: ListLedger | None = None,
+    **tables: object,
+) -> Authority:
+    """An authority that has not been proved; `tables` are those of tsa.toml."""
+    tables.setdefault("clock", {"accuracy_floor_ms": 1})
+    tsu = tsu or unit(key_type)
+    pool = pool or SigningPool(tsu.key, 1)
+    return Authority(config(**tables), tsu, pool, books(now_ns, accuracy_us, ledger))  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request that was admitted."""
+
+    application: Application
+    request: TimeStampReq
+    policy: bytes
+
+
+def asked(authority: Authority, octets: bytes, by: Application = ANYONE) -> Asked:
+    """The request of an application, admitted. Raises Refusal."""
+    return Asked(by, *authority.admit(octets, by))
+
+
+async def answer(authority: Authority, octets: bytes, by: Application = ANYONE) -> bytes | Refusal:
+    """What the authority answers to a request, alone in its batch."""
+    [answered] = await authority.issue([asked(authority, octets, by)])
+    return answered
+
+
+def grant(authority: Authority, octets: bytes) -> bytes:
+    """The TimeStampResp that the authority grants to a request."""
+    answered = asyncio.run(answer(authority, octets))
+    assert isinstance(answered, bytes), answered
+    return answered

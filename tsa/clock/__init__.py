@@ -1,0 +1,1 @@
+"""The clock: its sources, the gate, the journal, and genTime."""

@@ -1,0 +1,85 @@
+"""genTime: µs since the epoch in UTC and how far they may be off (RFC 3161 2.4.2). Never backwards, and never while
+the clock is not trusted (RFC 3628 7.3.1, EN 319 421 7.7.1): the gate is looked at for every batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from tsa.clock.gate import NOBODY_MEASURES_US, Gate, GatePage
+from tsa.protocol.errors import TimeNotAvailable
+
+CLOSED = "The clock of this authority is not trusted now: try again later."
+UNWATCHED = "Nobody has looked at the clock for a while: the process that measures it does not answer."
+_LOOKS = 4
+
+
+class ClockFault(Exception):
+    """The clock cannot serve as [clock] wants it to; the text says what to do."""
+
+
+class Hands(NamedTuple):
+    """The two clocks that are held against each other, ns: the wall clock, and one that nobody sets. Tests inject."""
+
+    wall_ns: Callable[[], int] = time.time_ns
+    boot_ns: Callable[[], int] = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+
+    def read(self) -> tuple[int, int]:
+        """(wall, boot) of one moment, µs."""
+        return self.wall_ns() // 1_000, self.boot_ns() // 1_000
+
+    def read_calmly(self, gate: Gate) -> tuple[int, int]:
+        """read(), again where the two differ more than `gate` allows: the process may have been halted in between."""
+        looks = [self.read() for _ in range(_LOOKS)]
+        return min(looks, key=lambda look: abs(gate.stepped(*look)))
+
+
+class Clock:
+    """The clock of one process that stamps, behind the gate on `page`."""
+
+    def __init__(self, page: GatePage, hands: Hands | None = None) -> None:
+        self.page = page
+        self.epoch = 0
+        self._hands = hands or Hands()
+        self._last_us = 0
+        self._stepped_in: Gate | None = None  # the state in which a step was seen: closed until there is another
+
+    def wall_us(self) -> int:
+        """What the clock shows, trusted or not."""
+        return self._hands.wall_ns() // 1_000
+
+    def gen_time(self) -> tuple[int, int]:
+        """(µs since the epoch, accuracy in µs), never less than the time before. Raises TimeNotAvailable."""
+        gate = self.page.read()
+        wall, boot = self._hands.read()
+        accuracy, why = self._judge(gate, wall, boot)
+        if why:
+            wall, boot = self._hands.read_calmly(gate)
+            accuracy, why = self._judge(gate, wall, boot)
+        if why:
+            if gate.trusted and abs(gate.stepped(wall, boot)) > gate.max_step_us:
+                self._stepped_in, self.page.suspected = gate, True
+            raise TimeNotAvailable(CLOSED)
+        self._last_us = max(wall, self._last_us, gate.newest_us)
+        return self._last_us, accuracy
+
+    def why_closed(self) -> str:
+        """Why no genTime can be had now; empty where one can."""
+        gate = self.page.read()
+        return self._judge(gate, *self._hands.read_calmly(gate))[1]
+
+    def begin_epoch(self, epoch: int) -> None:
+        """The newest genTimes before this were accepted as wrong, and do not hold up those that are right."""
+        self.epoch, self._last_us = epoch, 0
+
+    def _judge(self, gate: Gate, wall_us: int, boot_us: int) -> tuple[int, str]:
+        """As Gate.judge(), with what this process alone knows."""
+        if boot_us - self.page.alive_us > NOBODY_MEASURES_US:
+            return 0, UNWATCHED
+        if gate is self._stepped_in:
+            return 0, "The clock was stepped and has not been measured since."
+        if gate.epoch != self.epoch:
+            return 0, "The ledger is begun anew after `tsa clock accept`."
+        return gate.judge(wall_us, boot_us, self._last_us)

@@ -1,0 +1,143 @@
+"""clock.db: every measurement of the clock, every opening and closing of the gate, every acceptance (EN 319 421 7.7.1).
+
+Auditors ask for it, so nothing here deletes a row.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tsa.state import layout
+from tsa.state.control import who
+
+SCHEMA_VERSION = 1
+BUSY_S = 2.0
+
+_SCHEMA = """
+CREATE TABLE entry (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,      -- µs since the epoch by the clock that is judged
+    kind TEXT NOT NULL,       -- 'measured', 'stepped', 'opened', 'closed' or 'accepted'
+    source TEXT,              -- measured: which of [clock] sources
+    offset INTEGER,           -- measured: µs from the wall clock to the true time; stepped: by how much
+    error INTEGER,            -- measured: µs that the wall clock may be off at most; opened: the accuracy then
+    verdict TEXT,             -- measured: 'trusted', 'not trusted' or 'no answer'
+    why TEXT NOT NULL
+) STRICT;
+CREATE INDEX by_kind ON entry (kind, source, id)
+"""
+
+
+class JournalFault(Exception):
+    """clock.db cannot be used; the text says why."""
+
+
+class JournalEntry(NamedTuple):
+    """One row: µs since the epoch and µs."""
+
+    at: int
+    kind: str
+    source: str | None
+    offset: int | None
+    error: int | None
+    verdict: str | None
+    why: str
+
+
+_COLUMNS = ", ".join(JournalEntry._fields)
+
+
+class Journal:
+    """An open clock.db; belongs to one thread."""
+
+    def __init__(self, state: Path) -> None:
+        """Open the one in the folder `state`, or make it. Raises JournalFault."""
+        self.path = layout.clock_journal(state)
+        try:
+            self.path.touch(mode=0o600)
+            self._connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._lay_out()
+        except (sqlite3.Error, OSError) as error:
+            raise JournalFault(f"{self.path} cannot be used: {error}.") from error
+
+    def _lay_out(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        [version] = self._connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            for statement in _SCHEMA.split(";\n"):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self._connection.execute("COMMIT")
+        if version > SCHEMA_VERSION:
+            raise JournalFault(
+                f"{self.path} has schema {version}, this program knows {SCHEMA_VERSION}: use the newer program."
+            )
+
+    def write(self, *entries: JournalEntry) -> None:
+        """Add entries, all or none. Raises JournalFault."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(
+                f"INSERT INTO entry ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - names of columns
+                entries,
+            )
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            raise JournalFault(f"{self.path} cannot be written: {error}.") from error
+
+    def accept(self, at: int, newest: int, text: str) -> None:
+        """A person accepts that the ledger's newest genTime is wrong, both µs. Raises JournalFault."""
+        self.write(JournalEntry(at, "accepted", None, at - newest, None, None, f"{text} By {who()}."))
+
+    def epoch(self) -> int:
+        """How many acceptances there have been. Raises JournalFault."""
+        [[count]] = self._rows("SELECT count(*) FROM entry WHERE kind = 'accepted'")
+        return int(count)
+
+    def measured(self, source: str) -> JournalEntry | None:
+        """The newest measurement by a source. Raises JournalFault."""
+        return self._newest("kind = 'measured' AND source = ?", source)
+
+    def gate(self) -> JournalEntry | None:
+        """The newest opening of the gate, or its closing, with the reason that was found last. Raises JournalFault."""
+        newest = self._newest("kind IN ('opened', 'closed')")
+        if newest is None or newest.kind == "opened":
+            return newest
+        [[closed]] = self._rows(
+            "SELECT at FROM entry WHERE kind = 'closed' AND id >"
+            " (SELECT coalesce(max(id), 0) FROM entry WHERE kind = 'opened') ORDER BY id LIMIT 1"
+        )
+        return newest._replace(at=closed)
+
+    def is_stepped(self) -> bool:
+        """Whether the clock was stepped after the gate was last opened. Raises JournalFault."""
+        newest = self._newest("kind IN ('stepped', 'opened')")
+        return newest is not None and newest.kind == "stepped"
+
+    def _newest(self, condition: str, *values: object) -> JournalEntry | None:
+        rows = self._rows(f"SELECT {_COLUMNS} FROM entry WHERE {condition} ORDER BY id DESC LIMIT 1", *values)  # noqa: S608
+        return JournalEntry._make(rows[0]) if rows else None
+
+    def history(self, since: int = 0) -> Iterator[JournalEntry]:
+        """Every entry from a moment on, µs since the epoch, in the order of writing. Raises JournalFault."""
+        try:
+            rows = self._connection.execute(f"SELECT {_COLUMNS} FROM entry WHERE at >= ? ORDER BY id", (since,))  # noqa: S608
+            yield from map(JournalEntry._make, rows)
+        except sqlite3.Error as error:
+            raise JournalFault(f"{self.path} cannot be read: {error}.") from error
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise JournalFault(f"{self.path} cannot be read: {error}.") from error
+
+    def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,46 @@
+"""The index of imprints of a ledger file: a file beside it, made and brought up to date when somebody looks for one.
+
+Imprints are random, and an index on them in the hot table would cost more than the stamp (DESIGN 4). This one is made
+in order, aside, from the rows that are new since last time; it proves nothing and may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from tsa.ledger.segment import LedgerFault, reading
+from tsa.state.layout import imprint_index
+
+PREFIX = 8
+BATCH = 500_000
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS imprint (prefix BLOB, seq INTEGER, PRIMARY KEY (prefix, seq)) WITHOUT ROWID"
+
+
+def find(segment: Path, imprint: bytes) -> list[int]:
+    """The rows of a ledger file whose imprint begins like this one. Raises LedgerFault."""
+    try:
+        with closing(sqlite3.connect(imprint_index(segment), isolation_level=None)) as index:
+            index.execute("PRAGMA journal_mode = WAL")
+            index.execute(_SCHEMA)
+            _catch_up(index, segment)
+            rows = index.execute("SELECT seq FROM imprint WHERE prefix = ? ORDER BY seq", (imprint[:PREFIX],))
+            return [seq for [seq] in rows]
+    except sqlite3.Error as error:
+        raise LedgerFault(f"{imprint_index(segment)} cannot be used: {error}. It may be deleted.") from error
+
+
+def _catch_up(index: sqlite3.Connection, segment: Path) -> None:
+    """Index the rows that are not yet, in runs of sorted keys."""
+    [done] = index.execute("PRAGMA user_version").fetchone()
+    with reading(segment) as stamps:
+        query = "SELECT substr(imprint, 1, ?), seq FROM stamp WHERE seq > ? ORDER BY seq LIMIT ?"
+        while rows := stamps.execute(query, (PREFIX, done, BATCH)).fetchall():
+            done = rows[-1][1]
+            rows.sort()
+            index.execute("BEGIN IMMEDIATE")
+            index.executemany("INSERT OR IGNORE INTO imprint VALUES (?, ?)", rows)
+            index.execute(f"PRAGMA user_version = {done}")
+            index.execute("COMMIT")

@@ -1,0 +1,104 @@
+"""Copies of the ledger, and the end of what need not be kept: whole files, whose last links stay (DESIGN 5.7)."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from tsa.ledger import segment
+from tsa.ledger.segment import LedgerFault
+from tsa.state import layout
+from tsa.state.control import Control
+
+KEEP_S = 86_400
+
+
+def back_up(state: Path, target: Path, tell: Callable[[str], None]) -> int:
+    """Copy control.db, the clock's journal and every ledger file that has grown since the last copy; how many of these.
+
+    Runs beside the server. Keys are not copied. Raises LedgerFault.
+    """
+    copied = 0
+    try:
+        _copy(layout.control(state), layout.control(target))
+        if layout.clock_journal(state).exists():  # there is none before the first start
+            _copy(layout.clock_journal(state), layout.clock_journal(target))
+        for name in layout.PUBLIC:
+            if (state / name).exists():
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(state / name, target / name)
+        for name in segment.list_segments(layout.ledger(state)):
+            tell(name)
+            source, copy = layout.ledger(state) / name, layout.ledger(target) / name
+            if not copy.exists() or _head(copy) != _head(source):
+                _copy(source, copy)
+                copied += 1
+    except (OSError, sqlite3.Error) as error:
+        raise LedgerFault(f"The backup to {target} is not complete: {error}.") from error
+    return copied
+
+
+def prune(state: Path, before: int) -> list[str]:
+    """Remove ledger files whose every stamp is older than `before`, µs since the epoch; their names.
+
+    A worker's newest file always stays, and so does the last link of what goes, in control.db. Raises LedgerFault or
+    ControlFault.
+    """
+    if before > (time.time() - KEEP_S) * 1_000_000:
+        raise LedgerFault(
+            "Stamps of the last day cannot be pruned: what is left of this hour's licences is counted from them."
+        )
+    ledger, removed = layout.ledger(state), list[str]()
+    names = segment.list_segments(ledger)
+    newest = {segment.worker_of(name): name for name in names}
+    kept: set[int] = set()  # workers of which a file stays: then so do those that follow it, with stamps or without
+    with closing(Control(state)) as control:
+        for name in names:
+            seq, link, gen_time = _head(ledger / name)
+            worker = segment.worker_of(name)
+            if worker in kept or name == newest[worker] or gen_time >= before:
+                kept.add(worker)
+                continue
+            with control.change() as connection:
+                connection.execute(
+                    "INSERT INTO head (segment, seq, link, at, pruned) VALUES (?, ?, ?, ?, ?)"
+                    " ON CONFLICT (segment) DO UPDATE SET seq = excluded.seq, link = excluded.link,"
+                    " pruned = excluded.pruned",
+                    (name, seq, link, int(time.time()), int(time.time())),
+                )
+                control.log_event("ledger pruned", segment=name, rows=seq, link=link.hex())
+            _remove(ledger / name)
+            removed.append(name)
+    return removed
+
+
+def _head(path: Path) -> tuple[int, bytes, int]:
+    with segment.reading(path) as connection:
+        return segment.head(connection)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A consistent copy of a database that may be in use, whole or not at all."""
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = target.with_name(f"{target.name}.part")
+    draft.unlink(missing_ok=True)
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as original,
+        closing(sqlite3.connect(draft)) as copy,
+    ):
+        original.backup(copy)
+    draft.chmod(0o600)
+    draft.rename(target)
+
+
+def _remove(path: Path) -> None:
+    try:
+        beside = [path.with_name(f"{path.name}-{kind}") for kind in ("wal", "shm")]
+        for each in (path, *beside, layout.imprint_index(path)):
+            each.unlink(missing_ok=True)
+    except OSError as error:
+        raise LedgerFault(f"{path} cannot be removed: {error.strerror}.") from error

@@ -1,0 +1,293 @@
+"""The durable record of every token issued: what one worker process writes (DESIGN 5.2, 5.6 and 5.7).
+
+Rows are inserted in the event loop, at some 5 µs each, where no other thread contends for the interpreter's lock, and
+made durable in a thread, whose fsync nobody else need wait for. There is never more than one commit under way: what
+comes meanwhile waits, and shares the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+
+from tsa.ledger import segment
+from tsa.ledger.row import Entry, link
+from tsa.ledger.segment import LedgerFault, SignerRecord
+from tsa.state.meter import Meter
+
+BUSY_S = 0.05  # nobody else writes a worker's file; a longer wait would hold up every connection
+SIZE_CHECK_COMMITS = 64
+
+_INSERT = f"INSERT INTO stamp (seq, {segment.COLUMNS}, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+
+log = structlog.get_logger()
+
+
+class _Batch(NamedTuple):
+    entries: Sequence[Entry]
+    signer: SignerRecord
+    durable: asyncio.Future[None]
+
+    @property
+    def month(self) -> str:
+        return segment.month_of(self.entries[0].gen_time)
+
+
+class Place:
+    """The place in the ledger of a batch that is being signed: `settled` once it has come, or never will."""
+
+    __slots__ = ("batch", "settled")
+
+    def __init__(self) -> None:
+        self.batch: _Batch | None = None
+        self.settled = False
+
+
+class Ledger:
+    """The ledger of one worker. Belongs to its event loop; its thread does nothing but commit.
+
+    `folder` holds the months; a segment that outgrows `roll_octets` is followed by another. `fault` says why nothing
+    can be recorded now, or is None; while there is one, nothing is tried but by retry().
+    """
+
+    def __init__(self, folder: Path, worker: int, roll_octets: int, meter: Meter) -> None:
+        self.fault: str | None = None
+        self.seq, self.last_gen_time = 0, 0  # of the newest row, in µs since the epoch
+        self._folder = folder
+        self._worker = worker
+        self._roll_octets = roll_octets
+        self._connection: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._places: deque[Place] = deque()
+        self._waiting: list[_Batch] = []
+        self._running: list[_Batch] = []
+        self._name, self._link = "", b""
+        self._signers: set[int] = set()
+        self._commits = 0
+        self._meter = meter
+        self._began = 0.0
+
+    def open(self, microseconds: int) -> None:
+        """Open this worker's newest segment of the month of a genTime, or begin one.
+
+        Raises LedgerFault, also when the genTime is before that of a row: rows are in the order of time.
+        """
+        self._disconnect()
+        month = segment.month_of(microseconds)
+        try:
+            mine = [name for name in segment.list_segments(self._folder) if segment.worker_of(name) == self._worker]
+            newest = mine[-1] if mine else ""
+            if newest:
+                self._connect(newest)
+            if microseconds < self.last_gen_time or month < newest[: len(month)]:
+                raise LedgerFault(f"The clock is behind the newest row of {self._folder / newest}: set it right.")
+            if not newest.startswith(f"{month}/"):
+                self._begin(segment.name_of(month, self._worker, 0), newest)
+        except (sqlite3.Error, OSError) as error:
+            self._disconnect()
+            raise LedgerFault(f"The ledger in {self._folder} cannot be opened: {error}.") from error
+
+    def place(self) -> Place:
+        """The next place, for a batch that has its genTime now and is yet to be signed; commit() or leave() it."""
+        self._places.append(Place())
+        return self._places[-1]
+
+    def leave(self, place: Place) -> None:
+        """What has this place is there, or will not come: let those behind it pass. Harmless when done already."""
+        place.settled = True
+        while self._places and self._places[0].settled:
+            if (batch := self._places.popleft().batch) is not None:
+                self._waiting.append(batch)
+        if self._waiting and not self._running:
+            self._write()
+
+    async def commit(self, place: Place, entries: Sequence[Entry], signer: SignerRecord) -> None:
+        """Record `entries`, in their place; they are durable when this returns. Raises LedgerFault."""
+        place.batch = _Batch(entries, signer, asyncio.get_running_loop().create_future())
+        self.leave(place)
+        await place.batch.durable
+
+    def retry(self, microseconds: int) -> None:
+        """After a fault: see whether something can be recorded again; to be called now and then."""
+        try:
+            self.open(microseconds)
+            connection = self._opened()
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE segment SET worker = worker")
+            connection.execute("COMMIT")
+        except (LedgerFault, sqlite3.Error) as error:
+            self._disconnect()
+            self.fault = str(error)
+            return
+        if self.fault is not None:
+            log.info("ledger writable again", segment=self._name)
+        self.fault = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no batch has a place or is being committed."""
+        return not (self._places or self._waiting or self._running)
+
+    def move(self, worker: int) -> None:
+        """Go on with the files of another worker, from the next open() on; while idle."""
+        self._disconnect()
+        self._worker = worker
+        self._name, self._link, self._signers = "", b"", set()
+        self.seq, self.last_gen_time = 0, 0
+
+    async def close(self) -> None:
+        """Wait for what is being committed, then close the file."""
+        while self._running:
+            await asyncio.sleep(0.001)
+        self._thread.shutdown()
+        self._disconnect()
+
+    def _write(self) -> None:
+        """Insert what waits, as far as it is of one month, and have the thread commit it."""
+        if self.fault is not None:
+            waiting, self._waiting = self._waiting, []
+            self._refuse(waiting, lost=True)
+            return
+        month, waiting = self._waiting[0].month, self._waiting
+        count = sum(batch.month == month for batch in waiting)
+        self._running, self._waiting = waiting[:count], waiting[count:]
+        loop = asyncio.get_running_loop()
+        try:
+            self._roll_if_due(self._running[0].entries[0].gen_time)
+            connection = self._opened()
+            connection.execute("BEGIN IMMEDIATE")
+            seq, head = self._insert(connection)
+            self._began = time.monotonic()
+            done = self._thread.submit(connection.execute, "COMMIT")
+        except Exception as error:  # whatever it is, those who wait must hear of it
+            self._failed(error)
+            return
+        done.add_done_callback(lambda done: loop.call_soon_threadsafe(self._committed, done, seq, head))
+
+    def _insert(self, connection: sqlite3.Connection) -> tuple[int, bytes]:
+        """The number and link of the last of the rows that are inserted."""
+        seq, head = self.seq, self._link
+        rows = []
+        for entries, signer, _ in self._running:
+            if signer.number not in self._signers:
+                connection.execute("INSERT OR IGNORE INTO tsu VALUES (?, ?)", (signer.number, signer.text))
+            digest = signer.digest
+            for entry in entries:
+                seq += 1
+                head = link(head, seq, entry, digest)
+                rows.append((seq, *entry, head))
+        connection.executemany(_INSERT, rows)
+        return seq, head
+
+    def _committed(self, done: Future[sqlite3.Cursor], seq: int, head: bytes) -> None:
+        """In the loop again: the rows are durable, or not."""
+        if (error := done.exception()) is not None:
+            self._failed(error, seq)
+            return
+        self.seq, self._link, self._commits = seq, head, self._commits + 1
+        self._meter.commit(time.monotonic() - self._began, seq)
+        for entries, signer, durable in self._running:
+            self.last_gen_time = entries[-1].gen_time
+            self._signers.add(signer.number)
+            if not durable.done():
+                durable.set_result(None)
+        self._running = []
+        if self._waiting:
+            self._write()
+
+    def _failed(self, error: BaseException, seq: int | None = None) -> None:
+        """Nothing leaves; whether row `seq` of a commit that was begun is there after all, the file itself must say."""
+        self.fault = f"The ledger {self._folder / self._name} cannot be written: {error}."
+        running, waiting, self._running, self._waiting = self._running, self._waiting, [], []
+        self._refuse(running, lost=seq is None or self._lacks(seq))
+        self._refuse(waiting, lost=True)
+        log.error("ledger commit failed", segment=self._name, reason=str(error))
+
+    def _lacks(self, seq: int) -> bool:
+        """Whether the file, opened anew, is certain not to have row `seq`."""
+        self._disconnect()
+        try:
+            self._connect(self._name)
+        except (sqlite3.Error, OSError, LedgerFault) as error:
+            log.error("ledger not readable after a failed commit", segment=self._name, reason=str(error))
+            return False
+        return self.seq < seq
+
+    def _refuse(self, batches: Sequence[_Batch], *, lost: bool) -> None:
+        for batch in batches:
+            if not batch.durable.done():
+                batch.durable.set_exception(LedgerFault(self.fault or "", lost=lost))
+
+    def _roll_if_due(self, microseconds: int) -> None:
+        """Go on in another segment when the month is over or the present one is large."""
+        month = segment.month_of(microseconds)
+        if not self._name.startswith(f"{month}/"):
+            self.open(microseconds)
+        elif self._commits >= SIZE_CHECK_COMMITS:
+            self._commits = 0
+            if (self._folder / self._name).stat().st_size > self._roll_octets:
+                number = segment.number_of(self._name) + 1
+                self._begin(segment.name_of(month, self._worker, number), self._name)
+
+    def _connect(self, name: str) -> None:
+        """Use the segment `name`, which is there and laid out."""
+        path = self._folder / name
+        connection = _open_file(path, "rw")
+        segment.check_version(connection, path)
+        self._disconnect()
+        self._connection, self._name = connection, name
+        self.seq, self._link, self.last_gen_time = segment.head(connection)
+        self._signers = {number for [number] in connection.execute("SELECT id FROM tsu")}
+
+    def _begin(self, name: str, follows: str) -> None:
+        """Lay out the segment `name`, after `follows`, which is open. It has its name only when it is whole."""
+        path = self._folder / name
+        draft = path.with_name(f"{path.name}.part")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in path.parent.glob(f"{draft.name}*"):
+            left.unlink()
+        with closing(_open_file(draft, "rwc")) as connection:
+            seq, head = (self.seq, self._link) if follows else (0, b"")
+            segment.create(connection, self._worker, follows, seq, head)
+        draft.rename(path)
+        for folder in (path.parent, self._folder, self._folder.parent):
+            _sync(folder)
+        self._connect(name)
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise LedgerFault(f"The ledger in {self._folder} is not open.")
+        return self._connection
+
+    def _disconnect(self) -> None:
+        """Close the file; a transaction that is open is rolled back."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+
+def _open_file(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""What commands, API and console share: the questions and changes of an operator."""

@@ -1,0 +1,1 @@
+"""What may be stamped, and the stamping: intake → issue."""

@@ -1,0 +1,102 @@
+"""From tsa.toml to an authority that has proved it can stamp; nothing else may answer requests (DESIGN 5.11)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from signer.key import SigningFault
+from signer.pool import SigningPool
+from tsa.clock.clock import Clock
+from tsa.clock.gate import GatePage
+from tsa.ledger.serial import SerialNumbers
+from tsa.ledger.writer import Ledger
+from tsa.licensing.applications import ANONYMOUS, Application
+from tsa.licensing.capacity import most_signing_workers
+from tsa.licensing.counters import Counters
+from tsa.protocol import tsp
+from tsa.protocol.errors import Refusal
+from tsa.protocol.oids import HASHES
+from tsa.stamping.issue import Authority, Books
+from tsa.stamping.tsu import UnusableTsu, load_tsu
+from tsa.state import layout
+from tsa.state.config import Config
+from tsa.state.meter import shared_meters
+from tsa.verify.proof import NotProved
+from tsa.verify.token import check_token
+
+
+@dataclass(slots=True)
+class _Trial:
+    application: Application
+    request: tsp.TimeStampReq
+    policy: bytes
+
+
+async def open_authority(config: Config, books: Books) -> Authority:
+    """The authority that `config` describes, after one token of its own was signed and verified.
+
+    Raises UnusableTsu.
+    """
+    tsu = await asyncio.to_thread(load_tsu, config)  # checking an RSA key takes a while, and at a reload others wait
+    try:
+        pool = SigningPool(tsu.key, most_signing_workers(config))
+    except SigningFault as fault:
+        raise UnusableTsu(f"The key in {config.path(config.tsu.key)} cannot sign: {fault}") from fault
+    authority = Authority(config, tsu, pool, books)
+    try:
+        await prove(authority)
+    except UnusableTsu:
+        pool.close()
+        raise
+    return authority
+
+
+async def prove(authority: Authority) -> None:
+    """Stamp a digest of our own and check the token with the verifier.
+
+    Raises UnusableTsu.
+    """
+    algorithm = HASHES[authority.config.policy.hashes[0]]
+    digest = hashlib.new(algorithm.name, b"one token before the port opens").digest()
+    octets = tsp.encode_request(tsp.request_for(algorithm, digest, cert_req=True))
+    answer = await _stamp(authority, octets, authority.untrusted_moment)
+    try:
+        checked = check_token(answer, octets)
+    except NotProved as fault:
+        raise UnusableTsu(f"The first token does not verify. {fault}") from fault
+    if checked.certificate != authority.tsu.chain.certificate:
+        raise UnusableTsu("The first token names another certificate than the one it was signed for.")
+
+
+async def stamp_unbilled(authority: Authority, octets: bytes) -> bytes:
+    """A TimeStampResp for the TimeStampReq in `octets`, for our own use: neither debited nor in the ledger.
+
+    Raises UnusableTsu, also while the clock is not trusted.
+    """
+    return await _stamp(authority, octets, authority.moment)
+
+
+async def _stamp(authority: Authority, octets: bytes, moment: Callable[[], tuple[int, int]]) -> bytes:
+    nobody = Application(0, ANONYMOUS, None, b"", (), None, disabled=False, licences=())
+    try:
+        gen_time, accuracy = moment()
+        trial = _Trial(nobody, *authority.admit(octets, nobody))
+        _, [answer] = await authority.stamp([trial], gen_time, accuracy)
+    except (Refusal, SigningFault) as fault:
+        raise UnusableTsu(f"The first token was refused: {fault}") from fault
+    return answer
+
+
+def trial_books(config: Config, place: int, page: GatePage) -> Books:
+    """Books of a process that bills and records nothing; `place` goes into its serial numbers."""
+    clock = Clock(page)
+    clock.begin_epoch(page.read().epoch)  # it has no ledger that would have to move
+    return Books(
+        clock,
+        SerialNumbers(bytes.fromhex(config.tsu.node), place),
+        Ledger(layout.ledger(config.dir), place, config.ledger.roll_mib << 20, shared_meters(1)[0]),
+        Counters(config.licence.window_s),
+    )
