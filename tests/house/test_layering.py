@@ -1,4 +1,4 @@
-"""The house (docs/architecture.md): arrows point down only, also from inside a function, and no two modules lean on each other."""
+"""The house (docs/architecture.md): arrows point down, even inside functions, and no two modules lean on each other."""
 
 import ast
 from collections.abc import Iterator, Mapping
