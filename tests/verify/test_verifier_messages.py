@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from certs.der import MAX_ELEMENTS, Malformed, Reader
 from tests.support import der
 from tests.support.query import Query as Asked
 from tests.support.query import imprint
@@ -12,7 +13,6 @@ from tests.vectors.revocation_data import CRLS, ocsp
 from tests.vectors.tokens import Token, TstInfo, accuracy, response, status_string
 from tsa.verify.message import Query, Response
 from tsa.verify.message import TstInfo as ReadInfo
-from tsa.verify.reading import MAX_ELEMENTS, Malformed, Reader
 from tsa.verify.signed_data import SignedData, content_info
 
 GOOD = Token()

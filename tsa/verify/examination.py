@@ -10,22 +10,20 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
-from tsa.verify.algorithms import HASHES, check_signature
+from certs.candidate import Candidate, candidate, is_name_of
+from certs.der import OCTET_STRING, Malformed, Reader, set_of, unarmoured
+from certs.signatures import HASHES, check_signature
 from tsa.verify.datum import Datum
 from tsa.verify.message import MessageImprint, Query, Response, TstInfo
 from tsa.verify.proof import NotJudged, NotProved, Step
-from tsa.verify.reading import OCTET_STRING, Malformed, Reader, set_of, unarmoured
 from tsa.verify.signed_data import SignedData, SignerInfo, content_info
 from tsa.verify.signer import (
     CONTENT_TYPE,
     MESSAGE_DIGEST,
     Attributes,
-    Candidate,
     EssCertId,
     allowed_above,
-    candidate,
     ess_cert_ids,
-    is_name_of,
     is_named_by,
     read_attributes,
     single,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from asn1crypto import tsp
 
+from certs.der import Malformed, unarmoured
 from tsa.verify.fields import credentials, values
 from tsa.verify.fields.element import (
     BIT_STRING,
@@ -30,7 +31,6 @@ from tsa.verify.fields.element import (
     tried,
 )
 from tsa.verify.fields.signer import signer_infos
-from tsa.verify.reading import Malformed, unarmoured
 
 _ID_SIGNED_DATA = "1.2.840.113549.1.7.2"
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.x509 import ocsp
 
+from certs.der import armoured
 from tsa.verify.proof import NotJudged
-from tsa.verify.reading import armoured
 
 _T = TypeVar("_T")
 

@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tsa.verify.algorithms import AlgorithmIdentifier
-from tsa.verify.reading import (
+from certs.der import (
     BOOLEAN,
     GENERALIZED_TIME,
     INTEGER,
@@ -19,6 +18,7 @@ from tsa.verify.reading import (
     definite,
     printable,
 )
+from certs.signatures import AlgorithmIdentifier
 
 MAX_TEXT_OCTETS = 1024  # that are shown of a line of statusString
 

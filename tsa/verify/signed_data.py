@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tsa.verify.algorithms import AlgorithmIdentifier
-from tsa.verify.reading import OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, Reader
+from certs.der import OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, Reader
+from certs.signatures import AlgorithmIdentifier
 
 _OCSP_RESPONSE = "1.3.6.1.5.5.7.16.2"
 

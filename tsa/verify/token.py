@@ -11,10 +11,10 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from certs.candidate import candidate
 from tsa.verify.datum import Datum
 from tsa.verify.examination import check_imprint, check_query, examine
 from tsa.verify.proof import NotProved, Step
-from tsa.verify.signer import candidate
 
 
 @dataclass(frozen=True, slots=True)

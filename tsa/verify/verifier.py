@@ -41,13 +41,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tsa.verify.algorithms import MIN_EC_BITS, MIN_RSA_BITS, WEAK_HASHES
+from certs.candidate import Candidate, candidate, extension
+from certs.path import NoPath, find_path
+from certs.revocation import HARMLESS_REASONS, Evidence, Standing, standing
+from certs.signatures import MIN_EC_BITS, MIN_RSA_BITS, WEAK_HASHES
 from tsa.verify.datum import Datum
 from tsa.verify.examination import Examined, check_imprint, check_query, examine
-from tsa.verify.path import NoPath, find_path
 from tsa.verify.proof import NotJudged, NotProved, Step, VerifiedTimestamp
-from tsa.verify.revocation import HARMLESS_REASONS, Evidence, Standing, standing
-from tsa.verify.signer import Candidate, candidate, extension
 
 _CLOCK_TOLERANCE = timedelta(minutes=1)
 _NOT_SIGNING = ("key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from asn1crypto import cms
 
+from certs.der import Malformed
 from tests.support import der
 from tests.support.evidence_making import DATA, MADE, certificate, create, renew, token, with_stamp
 from tests.vectors.parties import CA_EXTENSIONS, ISSUING, ROOT, STRANGER, TSU
@@ -15,7 +16,6 @@ from tsa.verify.evidence.links import check_links
 from tsa.verify.evidence.record import ArchiveTimeStamp, BrokenEvidence
 from tsa.verify.evidence.renewal import prepare
 from tsa.verify.proof import NotJudged
-from tsa.verify.reading import Malformed
 
 BARE = token(bytes(32), "sha256", MADE, certificates=(TSU.certificate,))
 ISSUING_CRL, ROOT_CRL, STRANGER_CRL = crl(ISSUING), crl(ROOT), crl(STRANGER)

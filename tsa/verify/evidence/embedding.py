@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from certs.candidate import candidate
+from certs.der import INTEGER, OBJECT_IDENTIFIER, SEQUENCE, SET, Reader
 from tsa.protocol import der
-from tsa.verify.reading import INTEGER, OBJECT_IDENTIFIER, SEQUENCE, SET, Reader
-from tsa.verify.signer import candidate
 
 _CERTIFICATES, _CRLS = 0xA0, 0xA1
 

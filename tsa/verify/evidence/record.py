@@ -28,15 +28,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
 
+from certs.der import OCTET_STRING, SEQUENCE, Malformed, Reader
+from certs.signatures import HASHES as KNOWN_HASHES
+from certs.signatures import AlgorithmIdentifier
 from tsa.protocol import der
 from tsa.protocol.oids import HASHES
-from tsa.verify.algorithms import HASHES as KNOWN_HASHES
-from tsa.verify.algorithms import AlgorithmIdentifier
 from tsa.verify.evidence.tree import Hashtree
 from tsa.verify.examination import MAX_TOKEN_OCTETS, read_content
 from tsa.verify.message import MessageImprint
 from tsa.verify.proof import NotProved
-from tsa.verify.reading import OCTET_STRING, SEQUENCE, Malformed, Reader
 
 MAX_OCTETS = 16 << 20
 # A renewal every half year for a century: what comes beyond is not a record but a burden, as each has a token to check.

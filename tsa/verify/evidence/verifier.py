@@ -20,11 +20,11 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 
+from certs.statement import harmed_since
 from tsa.verify.datum import Datum, DigestDatum
 from tsa.verify.evidence.links import check_links, place_of
 from tsa.verify.evidence.record import ArchiveTimeStamp, BrokenEvidence, EvidenceRecord, read_record
 from tsa.verify.proof import NotProved, Step, VerifiedTimestamp
-from tsa.verify.statement import harmed_since
 from tsa.verify.verifier import Verifier
 
 # When a hash algorithm stopped being one to rely on: SHA-1 with its first published collision.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tsa.verify.reading import Malformed
+from certs.der import Malformed
 
 Fields = dict[str, Any]
 

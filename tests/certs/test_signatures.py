@@ -5,11 +5,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, padding
 
+from certs.der import Malformed, Reader
+from certs.signatures import MAX_OCTETS, AlgorithmIdentifier, check_signature
 from tests.support import der
 from tests.support.query import DIGEST_OIDS, NULL
 from tests.vectors.keys import ec_key, ed25519_key, rsa_key
-from tsa.verify.algorithms import MAX_OCTETS, AlgorithmIdentifier, check_signature
-from tsa.verify.reading import Malformed, Reader
 
 RSA, EC, EDWARDS = rsa_key("algorithms"), ec_key("algorithms"), ed25519_key("algorithms")
 DATA = b"signed attributes"

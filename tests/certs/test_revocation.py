@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from cryptography import x509
 
+from certs.candidate import Candidate, candidate
+from certs.revocation import Evidence, Standing, standing
+from certs.statement import Information
 from tests.support import der
 from tests.vectors.parties import (
     CA_EXTENSIONS,
@@ -21,9 +24,6 @@ from tests.vectors.parties import (
     key_usage,
 )
 from tests.vectors.revocation_data import GOOD, UNKNOWN, Revoked, crl, ocsp, revoked_status
-from tsa.verify.revocation import Evidence, Standing, standing
-from tsa.verify.signer import Candidate, candidate
-from tsa.verify.statement import Information
 
 OLD, NEW, LATER = "20251001000000Z", "20251101000000Z", "20251201000000Z"
 SINCE = "20250901000000Z"

@@ -11,8 +11,8 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.x509 import ocsp
 
-from tsa.verify.signer import Candidate
-from tsa.verify.statement import Crl, Information, NoEvidence, of_crl, of_ocsp
+from certs.candidate import Candidate
+from certs.statement import Crl, Information, NoEvidence, of_crl, of_ocsp
 
 _T = TypeVar("_T")
 

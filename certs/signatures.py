@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-from tsa.verify.reading import NULL, SEQUENCE, Malformed, Reader
+from certs.der import NULL, SEQUENCE, Malformed, Reader
 
 WEAK_HASHES = ("sha1",)
 MIN_RSA_BITS, MIN_EC_BITS = 2048, 224

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support import der
-from tests.vectors.vector import armoured as pem
-from tsa.verify.reading import (
+from certs.der import (
     INTEGER,
     MAX_DEPTH,
     MAX_INTEGER_OCTETS,
@@ -24,6 +22,8 @@ from tsa.verify.reading import (
     set_of,
     unarmoured,
 )
+from tests.support import der
+from tests.vectors.vector import armoured as pem
 
 END = b"\0\0"
 

@@ -21,7 +21,7 @@ from pyhanko_certvalidator.policy_decl import (
 )
 from pyhanko_certvalidator.registry import CertificateRegistry, TrustManager
 
-from tsa.verify.signer import Candidate, extension
+from certs.candidate import Candidate, extension
 
 # Certificates that all seem to have issued each other make paths without end.
 MAX_ISSUERS_LOOKED_FOR = 100

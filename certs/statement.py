@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tsa.verify.algorithms import AlgorithmIdentifier, check_signature
-from tsa.verify.reading import ENUMERATED, GENERALIZED_TIME, OCTET_STRING, SEQUENCE, Malformed, Reader
-from tsa.verify.signer import Candidate, extension
+from certs.candidate import Candidate, extension
+from certs.der import ENUMERATED, GENERALIZED_TIME, OCTET_STRING, SEQUENCE, Malformed, Reader
+from certs.signatures import AlgorithmIdentifier, check_signature
 
 Crl = x509.CertificateRevocationList
 # By these a CRL (X.509, expiredCertsOnCRL) and an OCSP response (RFC 6960 4.4.4) tell since when they forget nothing.

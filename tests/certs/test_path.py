@@ -5,6 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from certs import candidate as candidate_module
+from certs import path
+from certs.candidate import Candidate, candidate
+from certs.path import NoPath, find_path
 from tests.vectors.keys import ec_key
 from tests.vectors.parties import (
     CA_EXTENSIONS,
@@ -21,10 +25,6 @@ from tests.vectors.parties import (
     name,
     self_signed,
 )
-from tsa.verify import path
-from tsa.verify import signer as signer_module
-from tsa.verify.path import NoPath, find_path
-from tsa.verify.signer import Candidate, candidate
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -76,7 +76,7 @@ def test_a_path_goes_on_up_to_a_root_if_it_can() -> None:
 
 def test_a_chain_has_each_certificate_once_though_it_was_forgotten() -> None:
     signer, above, anchor = known(TSU, ISSUING, ROOT)
-    signer_module._kept_candidate.cache_clear()
+    candidate_module._kept_candidate.cache_clear()
     assert find_path(signer, [above], [anchor], NOW) == (signer, above, anchor)
 
 
