@@ -1,7 +1,5 @@
 """Certificates in files, and the chain that leads from the TSA's certificate to the one a verifier trusts."""
 
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from signer.files import replace_file
 from signer.key import PublicKey
 
 
@@ -54,28 +53,9 @@ def write_pem(path: Path, certificates: Iterable[x509.Certificate]) -> None:
     """
     pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
     try:
-        _replace(path, pem)
+        replace_file(path, pem, 0o644)
     except OSError as fault:
         raise CertificateFault(f"{path} cannot be written ({fault.strerror}): check the folder and the disk.") from None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o644)
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def build_chain(

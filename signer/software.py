@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from signer.files import sync_folder
 from signer.key import Algorithm, KeyFault, PrivateKey, PublicKey, algorithm_for
 
 _GENERATORS: dict[str, Callable[[], PrivateKey]] = {
@@ -100,7 +101,7 @@ def store(path: Path, key: PrivateKey, passphrase: bytes | None = None) -> None:
             file.write(pem)
             file.flush()
             os.fsync(file.fileno())
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as fault:
         path.unlink(missing_ok=True)
         raise KeyFault(f"{path} cannot be written ({fault.strerror}): check the disk, then try again.") from None
@@ -113,14 +114,6 @@ def _encryption(passphrase: bytes | None) -> KeySerializationEncryption:
     if not 1 <= len(passphrase) <= 1023:
         raise KeyFault("The passphrase of a key has from 1 to 1023 octets: choose another.")
     return BestAvailableEncryption(passphrase)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def load(path: Path, passphrase: bytes | None = None) -> SoftwareKey:
