@@ -9,7 +9,6 @@ from tests.vectors.parties import ISSUING, ROOT, Party
 from tests.vectors.revocation_data import CRLS
 from tests.vectors.tokens import DATA, GEN_TIME, Token, TstInfo
 
-STORE = Path(__file__).parent / "stored"
 NOT_JUDGED = "could not be judged"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.openssl import judges_good, version
 from tests.vectors.make import MAKERS
-from tests.vectors.vector import STORE, Maker
+from tests.vectors.vector import Maker
 
 DIVERGENCES = Path(__file__).parents[2] / "docs" / "divergences.md"
 # Where openssl 3.0 says otherwise: the words that begin the explanation in docs/divergences.md → the vectors.
@@ -69,10 +69,8 @@ def differing(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 
 def _is_otherwise(maker: Maker, made: Path) -> bool:
-    vector, folder = maker.make(), STORE / maker.name
-    if not maker.stored:
-        folder = made / maker.name
-        vector.store(folder)
+    vector, folder = maker.make(), made / maker.name
+    vector.store(folder)
     return judges_good(folder, vector) != maker.verdict.startswith("proved")
 
 
