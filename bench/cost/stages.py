@@ -29,10 +29,10 @@ _INSERT = "INSERT INTO stamp VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 _LOOK = f"""
 import os, sys, time
-from tsa.clock.clock import Clock, Hands
-from tsa.clock.gate import Gate, GatePage
+from tsa.clock.clock import Clock, ClockPair
+from tsa.clock.gate import Gate, SharedGate
 os.sched_setaffinity(0, {{int(sys.argv[1])}})
-page, (wall, boot) = GatePage(), Hands().read()
+page, (wall, boot) = SharedGate(), ClockPair().read()
 page.alive_us = boot
 page.write(Gate(trusted=True, anchor_us=wall - boot, measured_us=boot, max_accuracy_us=10**6, max_step_us=10**5))
 look = Clock(page).gen_time

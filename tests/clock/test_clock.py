@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.clock import MAX_STEP_US, clock, open_page
-from tsa.clock.clock import CLOSED, Clock, Hands
-from tsa.clock.gate import NOBODY_MEASURES_US, Gate, GatePage
+from tests.support.clock import MAX_STEP_US, clock, open_gate
+from tsa.clock.clock import CLOSED, Clock, ClockPair
+from tsa.clock.gate import NOBODY_MEASURES_US, Gate, SharedGate
 from tsa.protocol.errors import TimeNotAvailable
 
 START_US = 1_700_000_000_000_000
@@ -50,10 +50,10 @@ GATE = Gate(
 
 
 def gated(wall: Wall, gate: Gate = GATE) -> Clock:
-    page = GatePage()
-    page.alive_us = 1 << 62
-    page.write(gate)
-    return Clock(page, Hands(wall.wall_ns, wall.boot_ns))
+    shared = SharedGate()
+    shared.alive_us = 1 << 62
+    shared.write(gate)
+    return Clock(shared, ClockPair(wall.wall_ns, wall.boot_ns))
 
 
 def refuses(clock: Clock) -> str:
@@ -85,20 +85,20 @@ def test_a_clock_that_may_be_off_by_too_much_is_not_trusted_until_it_is_measured
     assert clock.gen_time()[1] == 500_000
     wall.pass_(SECOND_US)
     assert "500.1 ms" in refuses(clock)
-    clock.page.write(GATE._replace(measured_us=wall.boot_us))
+    clock.gate.write(GATE._replace(measured_us=wall.boot_us))
     assert clock.gen_time() == (START_US + 4_971 * SECOND_US, 3_000)
 
 
 def test_nothing_is_given_before_the_first_measurement() -> None:
-    page = GatePage()
-    page.alive_us = 1 << 62
-    assert refuses(Clock(page)) == "The clock has not been measured yet."
+    shared = SharedGate()
+    shared.alive_us = 1 << 62
+    assert refuses(Clock(shared)) == "The clock has not been measured yet."
 
 
 def test_nothing_is_given_when_nobody_measures_any_more() -> None:
     wall = Wall()
     clock = gated(wall)
-    clock.page.alive_us = BOOT_US
+    clock.gate.alive_us = BOOT_US
     wall.pass_(NOBODY_MEASURES_US)
     clock.gen_time()
     wall.pass_(1)
@@ -119,10 +119,10 @@ def test_a_large_step_closes_the_gate_until_the_clock_is_measured_again(by_us: i
     clock = gated(wall)
     wall.step(by_us)
     assert "was stepped" in refuses(clock)
-    assert clock.page.suspected
+    assert clock.gate.suspected
     wall.step(-by_us)
     assert "was stepped" in refuses(clock), "a clock that was set once, and back, is nobody's measured clock"
-    clock.page.write(GATE)
+    clock.gate.write(GATE)
     assert clock.gen_time() == (START_US, 3_000)
 
 
@@ -133,7 +133,7 @@ def test_a_process_that_is_halted_between_two_looks_sees_no_step() -> None:
     def halted() -> int:
         return (BOOT_US + next(looks) * SECOND_US) * 1_000
 
-    clock._hands = Hands(wall.wall_ns, halted)
+    clock._clocks = ClockPair(wall.wall_ns, halted)
     assert clock.gen_time() == (START_US, 3_000)
 
 
@@ -205,7 +205,7 @@ def test_what_was_accepted_as_wrong_holds_nothing_up_once_the_process_knows() ->
     clock = gated(wall)
     clock.gen_time()
     wall.step(-10 * SECOND_US)
-    clock.page.write(GATE._replace(epoch=1, anchor_us=wall.us - wall.boot_us))
+    clock.gate.write(GATE._replace(epoch=1, anchor_us=wall.us - wall.boot_us))
     assert "accept" in refuses(clock)
     clock.begin_epoch(1)
     assert clock.gen_time() == (START_US - 10 * SECOND_US, 3_000)
@@ -225,44 +225,44 @@ def test_nothing_is_given_around_a_leap_second(at_us: int, closed: bool) -> None
         assert clock.gen_time()[0] == leap + at_us
 
 
-def test_the_page_holds_what_was_written_last() -> None:
-    page = GatePage()
-    assert (page.number, page.read()) == (0, Gate())
+def test_the_shared_gate_holds_what_was_written_last() -> None:
+    shared = SharedGate()
+    assert (shared.number, shared.read()) == (0, Gate())
     for number in range(1, 4):
-        page.write(GATE._replace(error_us=number, text=f"measured {number} ± …"))
-        assert (page.number, page.read()) == (number, GATE._replace(error_us=number, text=f"measured {number} ± …"))
-    assert page.read() is page.read()
+        shared.write(GATE._replace(error_us=number, text=f"measured {number} ± …"))
+        assert (shared.number, shared.read()) == (number, GATE._replace(error_us=number, text=f"measured {number} ± …"))
+    assert shared.read() is shared.read()
 
 
-def test_a_text_that_is_too_long_for_the_page_is_cut() -> None:
-    page = GatePage()
-    page.write(GATE._replace(text="é" * 5_000))
-    assert page.read().text.startswith("é" * 700)
-    assert page.read()._replace(text="") == GATE._replace(text="")
+def test_a_text_that_is_too_long_for_the_memory_is_cut() -> None:
+    shared = SharedGate()
+    shared.write(GATE._replace(text="é" * 5_000))
+    assert shared.read().text.startswith("é" * 700)
+    assert shared.read()._replace(text="") == GATE._replace(text="")
 
 
 def test_a_state_that_is_written_while_it_is_read_is_read_again() -> None:
-    page = GatePage()
-    page.write(GATE._replace(text="first"))
+    shared = SharedGate()
+    shared.write(GATE._replace(text="first"))
 
-    class Torn(GatePage):
+    class Torn(SharedGate):
         def __init__(self) -> None:
-            self.__dict__ = page.__dict__
+            self.__dict__ = shared.__dict__
 
         def _place(self, number: int) -> int:
             if number == 1:
-                page.write(GATE._replace(text="second"))
-            return page._place(number)
+                shared.write(GATE._replace(text="second"))
+            return shared._place(number)
 
     assert Torn().read().text == "second"
 
 
 def test_the_machines_own_clocks_are_read() -> None:
-    page = open_page()
-    wall, boot = Hands().read()
-    page.write(page.read()._replace(anchor_us=wall - boot, max_step_us=SECOND_US))
+    shared = open_gate()
+    wall, boot = ClockPair().read()
+    shared.write(shared.read()._replace(anchor_us=wall - boot, max_step_us=SECOND_US))
     before = time.time_ns() // 1_000
-    gen_time, _ = Clock(page).gen_time()
+    gen_time, _ = Clock(shared).gen_time()
     assert before <= gen_time <= time.time_ns() // 1_000
 
 

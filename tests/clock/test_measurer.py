@@ -8,8 +8,8 @@ import pytest
 import structlog
 
 from tests.clock.test_clock import SECOND_US, START_US, Wall
-from tsa.clock.clock import Clock, Hands
-from tsa.clock.gate import GatePage
+from tsa.clock.clock import Clock, ClockPair
+from tsa.clock.gate import SharedGate
 from tsa.clock.journal import Journal, JournalEntry
 from tsa.clock.measurer import CLOSED_POLL_S, SETTLING, Measurer
 from tsa.clock.sources.reading import Distrusted, NoAnswer, Reading
@@ -22,22 +22,22 @@ Answer = Reading | Exception
 class Bench:
     """A measurer with sources and a clock that the test sets, and the clock of a process that stamps."""
 
-    def __init__(self, state: Path, *sources: str, page: GatePage | None = None, **settings: object) -> None:
+    def __init__(self, state: Path, *sources: str, shared: SharedGate | None = None, **settings: object) -> None:
         self.wall = Wall()
         self.answers: dict[str, Answer | Callable[[], Reading]] = {}
         self.asked: list[str] = []
         self.state = state
-        self.page = page or GatePage()
+        self.shared = shared or SharedGate()
         self.settings = ClockTable(sources=sources, ntp_servers=("a", "b", "c"), **settings)  # type: ignore[arg-type]
         self.token = TokenTable(fraction_digits=6)
-        self.hands = Hands(self.wall.wall_ns, self.wall.boot_ns)
-        self.clock = Clock(self.page, self.hands)
+        self.clocks = ClockPair(self.wall.wall_ns, self.wall.boot_ns)
+        self.clock = Clock(self.shared, self.clocks)
         self.measurer = self.another()
 
     def another(self) -> Measurer:
-        """A measurer that takes the page over."""
+        """A measurer that takes the gate over."""
         config = Config(dir=self.state, clock=self.settings, token=self.token)
-        return Measurer(config, self.page, self.ask, self.hands)
+        return Measurer(config, self.shared, self.ask, self.clocks)
 
     def ask(self, source: str, settings: ClockTable, now_us: int) -> Reading:
         assert (settings, now_us) == (self.settings, self.wall.us)
@@ -128,7 +128,7 @@ def test_a_source_that_falls_silent_is_believed_until_its_bound_outgrows_what_is
     bench.answers["ntp"] = NoAnswer("nobody answers")
     bench.go_on(90)
     assert bench.clock.gen_time()[1] == 1_000 + 90 * 100, "measured once, and 90 s old"
-    assert "nobody answers" in bench.page.read().text
+    assert "nobody answers" in bench.shared.read().text
     bench.go_on(0.25)
     assert "may be off by 10.0 ms" in bench.clock.why_closed()
     assert bench.journal("closed")
@@ -226,8 +226,8 @@ def test_a_measurer_that_follows_another_knows_that_chronyd_has_not_heard_since_
     bench.go_on(64)
     bench.wall.step(5 * SECOND_US)
     bench.go_on(0.25)
-    for page in (bench.page, GatePage()):
-        bench.page, bench.clock = page, Clock(page, bench.hands)
+    for shared in (bench.shared, SharedGate()):
+        bench.shared, bench.clock = shared, Clock(shared, bench.clocks)
         bench.measurer = bench.another()
         bench.measurer.begin()
         assert "has not heard from its own servers since" in bench.clock.why_closed()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import der
 from tests.support import query as queries
-from tests.support.clock import open_page
+from tests.support.clock import open_gate
 from tests.support.faulty_ledger import CAPACITY, START, Desk, application, assert_whole, control, keep_heads
 from tests.support.processes import events, start, states, wait_for_event, wait_until
 from tests.support.query import Query
@@ -20,8 +20,8 @@ from tests.support.server import Server, start_server
 from tests.support.stamping import Authority
 from tests.support.token import read_token
 from tests.support.units import config
-from tsa.clock.clock import Hands
-from tsa.clock.gate import GatePage
+from tsa.clock.clock import ClockPair
+from tsa.clock.gate import SharedGate
 from tsa.ledger.archive import Archive
 from tsa.ledger.segment import LedgerFault
 from tsa.licensing import bookkeeping
@@ -294,9 +294,9 @@ async def test_by_ourselves_also_after_a_wrong_time_was_accepted(state: Path) ->
     desk = Desk(state).open()
     await desk.stamp([1])
     keep_heads(state, desk.time_us)
-    page, (wall, boot) = open_page(), Hands().read()
-    page.write(page.read()._replace(epoch=1, anchor_us=wall - boot))
-    await asyncio.to_thread(stamp_heads, load(state), page)
+    shared, (wall, boot) = open_gate(), ClockPair().read()
+    shared.write(shared.read()._replace(epoch=1, anchor_us=wall - boot))
+    await asyncio.to_thread(stamp_heads, load(state), shared)
     assert kept_witness(state)[0] == "self"
     await desk.ledger.close()
 
@@ -333,5 +333,5 @@ async def test_only_when_something_has_changed_and_an_hour_has_passed(
     now += 1
     witness()
     assert [json.loads(heads)[0][1] for heads in stamped] == [1, 2]
-    await asyncio.to_thread(stamp_heads, config(dir=state), GatePage())  # not due: it needs no key
+    await asyncio.to_thread(stamp_heads, config(dir=state), SharedGate())  # not due: it needs no key
     await desk.ledger.close()

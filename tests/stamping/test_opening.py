@@ -12,7 +12,7 @@ from signer.key import Algorithm
 from signer.software import KEY_TYPES, SoftwareKey, generate, store
 from tests.support.query import Query
 from tests.support.units import ListLedger, answer, authority, books, unit
-from tsa.clock.gate import GatePage
+from tsa.clock.gate import SharedGate
 from tsa.operate import initialise
 from tsa.protocol.errors import SystemFailure
 from tsa.stamping import tsu
@@ -110,7 +110,7 @@ async def test_a_refused_first_token_is_told_with_its_reason(state: Path) -> Non
 
 async def test_the_first_token_does_not_wait_for_a_clock_that_is_trusted(state: Path) -> None:
     """Nobody gets it, and a server that cannot start would not be there when the clock comes right."""
-    kept = trial_books(load(state), 0, GatePage())
+    kept = trial_books(load(state), 0, SharedGate())
     opening = await open_authority(load(state), kept)
     with pytest.raises(UnusableTsu, match="The clock of this authority is not trusted now"):
         await stamp_unbilled(opening, Query().encode())
@@ -144,7 +144,7 @@ async def test_what_proves_the_key_is_neither_billed_nor_recorded(state: Path) -
 
 async def test_a_trial_leaves_no_ledger_behind(state: Path) -> None:
     """It opens with books of its own, as the supervisor does it before there is a worker."""
-    (await open_authority(load(state), trial_books(load(state), 0, GatePage()))).pool.close()
+    (await open_authority(load(state), trial_books(load(state), 0, SharedGate()))).pool.close()
     assert not (state / "ledger").exists()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from tsa.clock.gate import NOBODY_MEASURES_US, Gate, GatePage
+from tsa.clock.gate import NOBODY_MEASURES_US, Gate, SharedGate
 from tsa.protocol.errors import TimeNotAvailable
 
 CLOSED = "The clock of this authority is not trusted now: try again later."
@@ -20,8 +20,11 @@ class ClockFault(Exception):
     """The clock cannot serve as [clock] wants it to; the text says what to do."""
 
 
-class Hands(NamedTuple):
-    """The two clocks that are held against each other, ns: the wall clock, and one that nobody sets. Tests inject."""
+class ClockPair(NamedTuple):
+    """The wall clock and CLOCK_BOOTTIME, which nobody sets, both in ns: a step shows as a difference between the two.
+
+    Tests inject their own.
+    """
 
     wall_ns: Callable[[], int] = time.time_ns
     boot_ns: Callable[[], int] = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
@@ -37,38 +40,38 @@ class Hands(NamedTuple):
 
 
 class Clock:
-    """The clock of one process that stamps, behind the gate on `page`."""
+    """The clock of one process that stamps, behind `gate`."""
 
-    def __init__(self, page: GatePage, hands: Hands | None = None) -> None:
-        self.page = page
+    def __init__(self, gate: SharedGate, clocks: ClockPair | None = None) -> None:
+        self.gate = gate
         self.epoch = 0
-        self._hands = hands or Hands()
+        self._clocks = clocks or ClockPair()
         self._last_us = 0
         self._stepped_in: Gate | None = None  # the state in which a step was seen: closed until there is another
 
     def wall_us(self) -> int:
         """What the clock shows, trusted or not."""
-        return self._hands.wall_ns() // 1_000
+        return self._clocks.wall_ns() // 1_000
 
     def gen_time(self) -> tuple[int, int]:
         """(µs since the epoch, accuracy in µs), never less than the time before. Raises TimeNotAvailable."""
-        gate = self.page.read()
-        wall, boot = self._hands.read()
+        gate = self.gate.read()
+        wall, boot = self._clocks.read()
         accuracy, why = self._judge(gate, wall, boot)
         if why:
-            wall, boot = self._hands.read_calmly(gate)
+            wall, boot = self._clocks.read_calmly(gate)
             accuracy, why = self._judge(gate, wall, boot)
         if why:
             if gate.trusted and abs(gate.stepped(wall, boot)) > gate.max_step_us:
-                self._stepped_in, self.page.suspected = gate, True
+                self._stepped_in, self.gate.suspected = gate, True
             raise TimeNotAvailable(CLOSED)
         self._last_us = max(wall, self._last_us, gate.newest_us)
         return self._last_us, accuracy
 
     def why_closed(self) -> str:
         """Why no genTime can be had now; empty where one can."""
-        gate = self.page.read()
-        return self._judge(gate, *self._hands.read_calmly(gate))[1]
+        gate = self.gate.read()
+        return self._judge(gate, *self._clocks.read_calmly(gate))[1]
 
     def begin_epoch(self, epoch: int) -> None:
         """The newest genTimes before this were accepted as wrong, and do not hold up those that are right."""
@@ -76,7 +79,7 @@ class Clock:
 
     def _judge(self, gate: Gate, wall_us: int, boot_us: int) -> tuple[int, str]:
         """As Gate.judge(), with what this process alone knows."""
-        if boot_us - self.page.alive_us > NOBODY_MEASURES_US:
+        if boot_us - self.gate.alive_us > NOBODY_MEASURES_US:
             return 0, UNWATCHED
         if gate is self._stepped_in:
             return 0, "The clock was stepped and has not been measured since."

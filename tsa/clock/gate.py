@@ -1,7 +1,9 @@
-"""What is known of the clock, in one page that the measurer writes and every process of the server reads (DESIGN 5.3).
+"""The gate: what is known of the clock, in memory that the measurer writes and all processes of the server read
+(decision 3).
 
-The page has two places and a number. A new state is written to the place that is not in use, then the number counts on,
-which turns the readers to it: a reader that saw the number change has read across two states, and reads again.
+The shared memory has two places and a number. The measurer writes a new state to the place that is not in use, then
+adds 1 to the number, which turns the readers to that place. A reader that saw the number change has read across two
+states, and reads again.
 """
 
 from __future__ import annotations
@@ -84,12 +86,12 @@ class Gate(NamedTuple):
 _STATE = struct.Struct(f"?{len(Gate._fields) - 2}q{_TEXT_OCTETS}s")
 
 
-class GatePage:
-    """The page, for processes forked from the one that makes it. One process writes, the measurer."""
+class SharedGate:
+    """A Gate in shared memory, for processes forked from the one that makes it. Only the measurer's process writes."""
 
     def __init__(self) -> None:
-        self._page = mmap.mmap(-1, _HEAD.size + 2 * _STATE.size)
-        self._head = memoryview(self._page)[: _HEAD.size].cast("q")
+        self._memory = mmap.mmap(-1, _HEAD.size + 2 * _STATE.size)
+        self._head = memoryview(self._memory)[: _HEAD.size].cast("q")
         self._read: tuple[int, Gate] = (0, Gate())
 
     @property
@@ -100,7 +102,7 @@ class GatePage:
     def read(self) -> Gate:
         """The present state; the same object as before while nothing was written."""
         while (number := self._head[_NUMBER]) != self._read[0]:
-            *state, text = _STATE.unpack_from(self._page, self._place(number))
+            *state, text = _STATE.unpack_from(self._memory, self._place(number))
             if self._head[_NUMBER] == number:
                 self._read = number, Gate._make([*state, text.rstrip(b"\0").decode(errors="replace")])
         return self._read[1]
@@ -109,7 +111,7 @@ class GatePage:
         """Make `gate` the present state; a long text is cut."""
         *state, text = gate
         number = self.number + 1
-        _STATE.pack_into(self._page, self._place(number), *state, str(text).encode())
+        _STATE.pack_into(self._memory, self._place(number), *state, str(text).encode())
         self._head[_NUMBER] = number
 
     def _place(self, number: int) -> int:

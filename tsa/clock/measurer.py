@@ -14,9 +14,9 @@ from contextlib import suppress
 
 import structlog
 
-from tsa.clock.clock import Hands
+from tsa.clock.clock import ClockPair
 from tsa.clock.conclusion import Measured, reach
-from tsa.clock.gate import Gate, GatePage
+from tsa.clock.gate import Gate, SharedGate
 from tsa.clock.journal import Journal, JournalEntry, JournalFault
 from tsa.clock.sources.reading import Distrusted, NoAnswer, Reading
 from tsa.ledger.archive import newest_gen_time
@@ -52,15 +52,15 @@ def question(source: str, settings: ClockTable, now_us: int, ask: Ask) -> tuple[
 
 
 class Measurer:
-    """Measures as [clock] of `config` says, and writes `page`; tests inject `hands` and `ask`."""
+    """Measures as [clock] of `config` says, and writes `shared`; tests inject `clocks` and `ask`."""
 
-    def __init__(self, config: Config, page: GatePage, ask: Ask, hands: Hands | None = None) -> None:
+    def __init__(self, config: Config, shared: SharedGate, ask: Ask, clocks: ClockPair | None = None) -> None:
         self._settings = config.clock
         self._cut_us = config.token.cut_us
         self._state = config.dir
-        self._page = page
+        self._shared = shared
         self._ask = ask
-        self._hands = hands or Hands()
+        self._clocks = clocks or ClockPair()
         self._journal: Journal | None = None
         self._readings: dict[str, Measured] = {}
         self._gate = Gate()
@@ -81,10 +81,10 @@ class Measurer:
                 log.exception("clock not measured")
 
     def begin(self) -> None:
-        """Take the page over from a measurer before this one, or measure for the first time."""
-        before, (wall, boot) = self._page.read(), self._hands.read()
+        """Take the gate over from a measurer before this one, or measure for the first time."""
+        before, (wall, boot) = self._shared.read(), self._clocks.read()
         self._gate = self._framed(before)
-        if not self._page.number:
+        if not self._shared.number:
             self._gate = self._gate._replace(anchor_us=wall - boot)
         elif not before.trusted:
             self._settle(boot)
@@ -98,15 +98,15 @@ class Measurer:
 
     def tick(self) -> None:
         """Look for a step, measure if that is due, and tell of what has changed."""
-        wall, boot = self._hands.read_calmly(self._gate)
+        wall, boot = self._clocks.read_calmly(self._gate)
         step = self._gate.stepped(wall, boot)
-        if abs(step) > self._gate.max_step_us or self._page.suspected:
+        if abs(step) > self._gate.max_step_us or self._shared.suspected:
             self._stepped(step, wall, boot)
         self._read_journal()
         if boot >= self._due_us:
             self._measure()
         self._tell()
-        self._page.alive_us = self._hands.read()[1]
+        self._shared.alive_us = self._clocks.read()[1]
         with suppress(OSError):
             os.utime(layout.lock(self._state))  # for who is not of this server, such as `tsa clock`
 
@@ -128,8 +128,8 @@ class Measurer:
         self._reference_us = -1
         self._settle(boot)
         self._gate = self._gate._replace(trusted=False, anchor_us=wall - boot, text=why)
-        self._page.write(self._gate)
-        self._page.suspected = False
+        self._shared.write(self._gate)
+        self._shared.suspected = False
         log.warning("clock stepped", seconds=step / 1e6)
         self._note(JournalEntry(wall, "stepped", None, step, None, None, why))
         self._read_ledger()
@@ -150,7 +150,7 @@ class Measurer:
 
     def _measure(self) -> None:
         """Ask every source, and write what follows."""
-        wall, boot = self._hands.read_calmly(self._gate)
+        wall, boot = self._clocks.read_calmly(self._gate)
         faults, silent, entries = list(filter(None, [self._journal_fault])), list[str](), list[JournalEntry]()
         for source in self._settings.sources:
             said, reading = question(source, self._settings, wall, self._hear)
@@ -167,7 +167,7 @@ class Measurer:
         self._watch_leap(wall)
         self._conclude(faults, silent, boot)
         if not silent and self._gate.has_no_room_for(self._gate.stepped(wall, boot)):
-            self._page.suspected = True  # or small steps, which are added to every new bound, would keep it closed
+            self._shared.suspected = True  # or small steps, which are added to every new bound, would keep it closed
         poll_s = self._settings.poll_s if self._gate.trusted else min(self._settings.poll_s, CLOSED_POLL_S)
         self._due_us = boot + int(poll_s * 1e6)
         if boot < self._settling_until_us:
@@ -209,11 +209,11 @@ class Measurer:
             leap_until_us=leap[1],
             text=" ".join([text, *silent]),
         )
-        self._page.write(self._gate)
+        self._shared.write(self._gate)
 
     def _tell(self) -> None:
         """Log and journal the gate's openings and closings, and a new reason of the measurer's for a closed one."""
-        wall, boot = self._hands.read_calmly(self._gate)
+        wall, boot = self._clocks.read_calmly(self._gate)
         accuracy, why = self._gate.judge(wall, boot)
         told = (not why, "" if self._gate.trusted else re.sub(r"[\d.]+", "", self._gate.text))  # figures always change
         if told == self._told:
@@ -231,7 +231,7 @@ class Measurer:
         try:
             epoch = self._opened().epoch()
         except JournalFault as fault:
-            if not self._page.number:
+            if not self._shared.number:
                 self._journal_fault = str(fault)
             return
         if epoch != self._gate.epoch or self._journal_fault:

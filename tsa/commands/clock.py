@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tsa.clock.clock import UNWATCHED, ClockFault, Hands
+from tsa.clock.clock import UNWATCHED, ClockFault, ClockPair
 from tsa.clock.conclusion import Measured, reach
 from tsa.clock.gate import NOBODY_MEASURES_US
 from tsa.clock.journal import Journal, JournalEntry
@@ -93,7 +93,7 @@ def accept(state: StateDir) -> None:
     with closing(Journal(state)) as journal:
         epoch = journal.epoch()
         newest = newest_gen_time(layout.ledger(settings.dir), epoch)
-        wall = Hands().wall_ns() // 1_000  # after the ledger was read: a server may be stamping meanwhile
+        wall = ClockPair().wall_ns() // 1_000  # after the ledger was read: a server may be stamping meanwhile
         if newest <= wall:
             raise ClockFault(
                 f"There is nothing to accept: the ledger's newest stamp or file, of"
@@ -144,7 +144,7 @@ def _said(gate: JournalEntry | None) -> Row:
 
 
 def _measure(settings: Config) -> Row:
-    wall, boot = Hands().read()
+    wall, boot = ClockPair().read()
     entries, measured, faults = list[JournalEntry](), list[Measured](), list[str]()
     for source in settings.clock.sources:
         said, reading = question(source, settings.clock, wall, ask)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from tsa.client import StampFault
-from tsa.clock.gate import GatePage
+from tsa.clock.gate import SharedGate
 from tsa.ledger.segment import LedgerFault
 from tsa.server.listening import ListenFault
 from tsa.server.tls import TlsFault, server_context
@@ -41,7 +41,7 @@ def trial(config: Config) -> str | None:
 
 async def _prove(config: Config) -> None:
     server_context(config)
-    authority = await open_authority(config, trial_books(config, 0, GatePage()))
+    authority = await open_authority(config, trial_books(config, 0, SharedGate()))
     authority.pool.close()
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 
 from tsa.clock.clock import ClockFault
-from tsa.clock.gate import GatePage
+from tsa.clock.gate import SharedGate
 from tsa.clock.measurer import Measurer
 from tsa.clock.sources.registry import ask, refuse_unsynchronised
 from tsa.ledger.segment import LedgerFault
@@ -79,7 +79,7 @@ class Supervisor:
             raise UnusableTsu(reason)
         _allow_connections()
         self._lock = _only_one(config.dir)
-        self._page = GatePage()
+        self._gate = SharedGate()
         self._counters = Counters(config.licence.window_s)
         with closing(Control(config.dir)) as control:
             ensure_anonymous(control)
@@ -89,12 +89,12 @@ class Supervisor:
         self._lifeline, self._lifeline_end = os.pipe()  # closes with this process, however it ends
         self._measurer: int | None = self._measure()
         self._measurer_due = 0.0
-        _await_first(self._page)
+        _await_first(self._gate)
         self._slots = [_Slot() for _ in range(worker_count(config))]
         self._meters = shared_meters(len(self._slots))
         host, port = self._listening.getsockname()[:2]
         self._event("server started")
-        log.info("listening", host=host, port=port, workers=len(self._slots), clock=self._page.read().text)
+        log.info("listening", host=host, port=port, workers=len(self._slots), clock=self._gate.read().text)
         self._supervise()
         self._drain(self._config.server.drain_s)
         self._end_measurer()
@@ -132,7 +132,7 @@ class Supervisor:
         pid = os.fork()
         if pid == 0:
             os.close(self._lifeline_end)
-            place = Place(number, self._listening, self._lifeline, self._meters, self._counters, self._page)
+            place = Place(number, self._listening, self._lifeline, self._meters, self._counters, self._gate)
             os._exit(guarded(lambda: run(self._config, self._read_config, place)))
         slot = self._slots[number]
         slot.pid, slot.started = pid, time.monotonic()
@@ -146,7 +146,7 @@ class Supervisor:
             self._listening.close()
             os.close(self._lock)
             os.close(self._lifeline_end)
-            measurer = Measurer(self._config, self._page, ask)
+            measurer = Measurer(self._config, self._gate, ask)
             os._exit(guarded(lambda: measurer.run(self._lifeline), failing="clock not measured"))
         return pid
 
@@ -168,7 +168,7 @@ class Supervisor:
 
     def _book(self) -> None:
         keep(self._config, self._counters, time.time_ns() // 1_000)
-        stamp_heads(self._config, self._page)
+        stamp_heads(self._config, self._gate)
 
     def _fixed(self, config: Config) -> str | None:
         """Why these settings need a restart, or None."""
@@ -260,10 +260,10 @@ class Supervisor:
                 os.kill(slot.pid, number)
 
 
-def _await_first(page: GatePage) -> None:
+def _await_first(gate: SharedGate) -> None:
     """Wait for the first measurement, so that what is said at start is true; a slow one need not be waited for."""
     end = time.monotonic() + FIRST_MEASUREMENT_S
-    while not page.number and time.monotonic() < end:
+    while not gate.number and time.monotonic() < end:
         time.sleep(0.01)
 
 

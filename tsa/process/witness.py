@@ -11,7 +11,7 @@ import aiohttp
 import structlog
 
 from tsa.client import TIMEOUT_S, StampFault, post, request_for
-from tsa.clock.gate import GatePage
+from tsa.clock.gate import SharedGate
 from tsa.licensing.bookkeeping import heads_text, keep_witness, witness_due
 from tsa.protocol.oids import HASHES
 from tsa.stamping.issue import Books
@@ -27,12 +27,12 @@ WITNESS_PLACE = 65_535
 log = structlog.get_logger()
 
 
-def stamp_heads(config: Config, page: GatePage) -> None:
+def stamp_heads(config: Config, gate: SharedGate) -> None:
     """Have the heads stamped, if that is due. Raises ControlFault, UnusableTsu or StampFault."""
     with closing(Control(config.dir)) as control:
         if not witness_due(control):
             return
-        books = trial_books(config, WITNESS_PLACE, page)
+        books = trial_books(config, WITNESS_PLACE, gate)
         if config.ledger.witness is None and (why := books.clock.why_closed()):
             log.warning("ledger heads not stamped yet", reason=why)
             return

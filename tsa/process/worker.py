@@ -15,7 +15,7 @@ import uvloop
 from aiohttp import web
 
 from tsa.clock.clock import Clock
-from tsa.clock.gate import GatePage
+from tsa.clock.gate import SharedGate
 from tsa.ledger.segment import LedgerFault
 from tsa.ledger.serial import SerialNumbers, place_of
 from tsa.ledger.writer import Ledger
@@ -54,7 +54,7 @@ class Place:
     lifeline: int
     meters: list[Meter]
     counters: Counters
-    page: GatePage
+    gate: SharedGate
 
 
 def run(config: Config, read_config: Callable[[], Config], place: Place) -> None:
@@ -73,7 +73,7 @@ class _Worker:
         self._meter = place.meters[place.number]
         self._meter.started = int(time.time())
         self._books = Books(
-            Clock(place.page),
+            Clock(place.gate),
             SerialNumbers(bytes.fromhex(config.tsu.node), place.number),
             Ledger(layout.ledger(config.dir), place.number, config.ledger.roll_mib << 20, self._meter),
             place.counters,
@@ -164,7 +164,7 @@ class _Worker:
 
     def _begin_epoch(self) -> None:
         """After `tsa clock accept`, go on with serial numbers and ledger files that know no wrong time."""
-        books, epoch = self._books, self._place.page.read().epoch
+        books, epoch = self._books, self._place.gate.read().epoch
         if epoch == books.clock.epoch or not books.ledger.idle:
             return
         place = place_of(self._place.number, epoch)

@@ -174,7 +174,7 @@ async def _readyz(request: web.Request) -> web.Response:
         {
             "status": "not ready" if reasons else "ready",
             "reasons": reasons,
-            "clock": service.books.clock.page.read().text,
+            "clock": service.books.clock.gate.read().text,
         },
         status=HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK,
     )

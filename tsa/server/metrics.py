@@ -113,7 +113,7 @@ class _Process(Collector):
         writable = self._service.books.ledger.fault is None
         yield GaugeMetricFamily("tsa_ledger_up", "Whether the worker that answers can record stamps.", int(writable))
         clock = self._service.books.clock
-        gate, trusted = clock.page.read(), int(not clock.why_closed())
+        gate, trusted = clock.gate.read(), int(not clock.why_closed())
         boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000
         yield GaugeMetricFamily("tsa_clock_trusted", "Whether the clock is trusted now.", trusted)
         if gate.trusted:  # else there is none

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from signer.key import SigningFault
 from signer.pool import SigningPool
 from tsa.clock.clock import Clock
-from tsa.clock.gate import GatePage
+from tsa.clock.gate import SharedGate
 from tsa.ledger.serial import SerialNumbers
 from tsa.ledger.writer import Ledger
 from tsa.licensing.applications import ANONYMOUS, Application
@@ -90,10 +90,10 @@ async def _stamp(authority: Authority, octets: bytes, moment: Callable[[], tuple
     return answer
 
 
-def trial_books(config: Config, place: int, page: GatePage) -> Books:
+def trial_books(config: Config, place: int, gate: SharedGate) -> Books:
     """Books of a process that bills and records nothing; `place` goes into its serial numbers."""
-    clock = Clock(page)
-    clock.begin_epoch(page.read().epoch)  # it has no ledger that would have to move
+    clock = Clock(gate)
+    clock.begin_epoch(gate.read().epoch)  # it has no ledger that would have to move
     return Books(
         clock,
         SerialNumbers(bytes.fromhex(config.tsu.node), place),
