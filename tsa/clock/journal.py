@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tsa.state import layout
+from tsa.state import layout, sqlite
 from tsa.state.control import who
 
-SCHEMA_VERSION = 1
 BUSY_S = 2.0
 
 _SCHEMA = """
@@ -29,6 +28,7 @@ CREATE TABLE entry (
 ) STRICT;
 CREATE INDEX by_kind ON entry (kind, source, id)
 """
+SCHEMA = sqlite.Schema(1, _SCHEMA)
 
 
 class JournalFault(Exception):
@@ -57,39 +57,19 @@ class Journal:
         """Open the one in the folder `state`, or make it. Raises JournalFault."""
         self.path = layout.clock_journal(state)
         try:
-            self.path.touch(mode=0o600)
-            self._connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._lay_out()
-        except (sqlite3.Error, OSError) as error:
-            raise JournalFault(f"{self.path} cannot be used: {error}.") from error
-
-    def _lay_out(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        [version] = self._connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in _SCHEMA.split(";\n"):
-                self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._connection.execute("COMMIT")
-        if version > SCHEMA_VERSION:
-            raise JournalFault(
-                f"{self.path} has schema {version}, this program knows {SCHEMA_VERSION}: use the newer program."
-            )
+            self._connection = sqlite.open_laid_out(self.path, SCHEMA, BUSY_S)
+        except sqlite.SqliteFault as fault:
+            raise JournalFault(str(fault)) from fault
 
     def write(self, *entries: JournalEntry) -> None:
         """Add entries, all or none. Raises JournalFault."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(
-                f"INSERT INTO entry ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - names of columns
-                entries,
-            )
-            self._connection.execute("COMMIT")
+            with sqlite.transaction(self._connection):
+                self._connection.executemany(
+                    f"INSERT INTO entry ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - names of columns
+                    entries,
+                )
         except sqlite3.Error as error:
-            if self._connection.in_transaction:
-                self._connection.rollback()
             raise JournalFault(f"{self.path} cannot be written: {error}.") from error
 
     def accept(self, at: int, newest: int, text: str) -> None:

@@ -11,10 +11,12 @@ from contextlib import closing
 from pathlib import Path
 
 from tsa.ledger.segment import LedgerFault, reading
+from tsa.state import sqlite
 from tsa.state.layout import imprint_index
 
 PREFIX = 8
 BATCH = 500_000
+WAIT_S = 5.0
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS imprint (prefix BLOB, seq INTEGER, PRIMARY KEY (prefix, seq)) WITHOUT ROWID"
 
@@ -22,8 +24,7 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS imprint (prefix BLOB, seq INTEGER, PRIMARY
 def find(segment: Path, imprint: bytes) -> list[int]:
     """The rows of a ledger file whose imprint begins like this one. Raises LedgerFault."""
     try:
-        with closing(sqlite3.connect(imprint_index(segment), isolation_level=None)) as index:
-            index.execute("PRAGMA journal_mode = WAL")
+        with closing(sqlite.open_to_write(imprint_index(segment), WAIT_S, create=True)) as index:
             index.execute(_SCHEMA)
             _catch_up(index, segment)
             rows = index.execute("SELECT seq FROM imprint WHERE prefix = ? ORDER BY seq", (imprint[:PREFIX],))
@@ -40,7 +41,6 @@ def _catch_up(index: sqlite3.Connection, segment: Path) -> None:
         while rows := stamps.execute(query, (PREFIX, done, BATCH)).fetchall():
             done = rows[-1][1]
             rows.sort()
-            index.execute("BEGIN IMMEDIATE")
-            index.executemany("INSERT OR IGNORE INTO imprint VALUES (?, ?)", rows)
-            index.execute(f"PRAGMA user_version = {done}")
-            index.execute("COMMIT")
+            with sqlite.transaction(index):
+                index.executemany("INSERT OR IGNORE INTO imprint VALUES (?, ?)", rows)
+                index.execute(f"PRAGMA user_version = {done}")

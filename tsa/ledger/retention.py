@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tsa.ledger import segment
 from tsa.ledger.segment import LedgerFault
-from tsa.state import layout
+from tsa.state import layout, sqlite
 from tsa.state.control import Control
 
 KEEP_S = 86_400
@@ -87,7 +87,7 @@ def _copy(source: Path, target: Path) -> None:
     draft = target.with_name(f"{target.name}.part")
     draft.unlink(missing_ok=True)
     with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as original,
+        closing(sqlite.open_to_read(source)) as original,
         closing(sqlite3.connect(draft)) as copy,
     ):
         original.backup(copy)

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 from tsa.ledger.row import TEMPLATE_VERSION, Entry
 from tsa.protocol import cms
-
-SCHEMA_VERSION = 1
+from tsa.state import sqlite
 
 _NAME = re.compile(r"([1-9]\d{3}-(?:0[1-9]|1[0-2]))/(\d+)(?:-(\d+))?\.db")
 _SCHEMA = """
@@ -44,6 +43,7 @@ CREATE TABLE stamp (
     link BLOB NOT NULL
 ) STRICT
 """
+SCHEMA = sqlite.Schema(1, _SCHEMA)
 COLUMNS = ", ".join(Entry._fields)
 
 
@@ -101,12 +101,9 @@ def number_of(name: str) -> int:
 def create(connection: sqlite3.Connection, worker: int, follows: str, seq: int, link: bytes) -> None:
     """Lay out a new segment that goes on after row `seq` of `follows`."""
     genesis = genesis_of(worker, follows, seq, link)
-    connection.execute("BEGIN IMMEDIATE")
-    for statement in _SCHEMA.split(";\n"):
-        connection.execute(statement)
-    connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?)", (worker, genesis, follows, seq, link))
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    connection.execute("COMMIT")
+    with sqlite.transaction(connection):
+        SCHEMA.lay_out(connection)
+        connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?)", (worker, genesis, follows, seq, link))
 
 
 def genesis_of(worker: int, follows: str, seq: int, link: bytes) -> bytes:
@@ -116,11 +113,12 @@ def genesis_of(worker: int, follows: str, seq: int, link: bytes) -> bytes:
 
 def check_version(connection: sqlite3.Connection, path: Path) -> None:
     """Raises LedgerFault when the file was laid out by a newer program, or never: it had its name only afterwards."""
-    [version] = connection.execute("PRAGMA user_version").fetchone()
+    try:
+        version = SCHEMA.version_of(connection, path)
+    except sqlite.SqliteFault as fault:
+        raise LedgerFault(str(fault)) from fault
     if version == 0:
         raise LedgerFault(f"{path} has lost its contents: see `tsa ledger verify`.")
-    if version > SCHEMA_VERSION:
-        raise LedgerFault(f"{path} has schema {version}, this program knows {SCHEMA_VERSION}: use the newer program.")
 
 
 def head(connection: sqlite3.Connection) -> tuple[int, bytes, int]:
@@ -143,9 +141,8 @@ class SignerRecord(NamedTuple):
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A segment, for reading beside its writer. Raises LedgerFault, also for what SQLite finds wrong meanwhile."""
-    uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+        with closing(sqlite.open_to_read(path)) as connection:
             check_version(connection, path)
             yield connection
     except sqlite3.Error as error:

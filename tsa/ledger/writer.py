@@ -23,6 +23,7 @@ import structlog
 from tsa.ledger import segment
 from tsa.ledger.row import Entry, link
 from tsa.ledger.segment import LedgerFault, SignerRecord
+from tsa.state import sqlite
 from tsa.state.meter import Meter
 
 BUSY_S = 0.05  # nobody else writes a worker's file; a longer wait would hold up every connection
@@ -242,7 +243,7 @@ class Ledger:
     def _connect(self, name: str) -> None:
         """Use the segment `name`, which is there and laid out."""
         path = self._folder / name
-        connection = _open_file(path, "rw")
+        connection = sqlite.open_to_write(path, BUSY_S, threads=True)
         segment.check_version(connection, path)
         self._disconnect()
         self._connection, self._name = connection, name
@@ -256,7 +257,7 @@ class Ledger:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in path.parent.glob(f"{draft.name}*"):
             left.unlink()
-        with closing(_open_file(draft, "rwc")) as connection:
+        with closing(sqlite.open_to_write(draft, BUSY_S, create=True)) as connection:
             seq, head = (self.seq, self._link) if follows else (0, b"")
             segment.create(connection, self._worker, follows, seq, head)
         draft.rename(path)
@@ -274,14 +275,6 @@ class Ledger:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
-
-
-def _open_file(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
 
 
 def _sync(folder: Path) -> None:

@@ -11,14 +11,14 @@ import pwd
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tsa.state import layout
+from tsa.state import layout, sqlite
 
-SCHEMA_VERSION = 1
 BUSY_S = 10.0
+READ_WAIT_S = 2.0
 
 _SCHEMA = """
 CREATE TABLE application (
@@ -70,10 +70,20 @@ CREATE TABLE witness (
     response BLOB NOT NULL                -- the TimeStampResp
 ) STRICT;
 """
+SCHEMA = sqlite.Schema(1, _SCHEMA)
 
 
 class ControlFault(Exception):
     """control.db cannot be used, or a change to it makes no sense; the text says why."""
+
+
+class Event(NamedTuple):
+    """A line of the event journal: seconds since the epoch, an account, what happened, and the details."""
+
+    at: int
+    who: str
+    what: str
+    detail: dict[str, Any]
 
 
 class Control:
@@ -83,40 +93,26 @@ class Control:
         """Open the one in the folder `state`, or make it. Raises ControlFault."""
         self.path = layout.control(state)
         try:
-            self.path.touch(mode=0o600)
-            self.connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
-            self.connection.execute("PRAGMA journal_mode = WAL")
-            self.connection.execute("PRAGMA synchronous = FULL")
-            self.connection.execute("PRAGMA foreign_keys = ON")
-            with self.change():
-                self._migrate()
-        except (sqlite3.Error, OSError) as error:
-            raise ControlFault(f"{self.path} cannot be used: {error}.") from error
-
-    def _migrate(self) -> None:
-        [version] = self.connection.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            raise ControlFault(
-                f"{self.path} has schema {version}, this program knows {SCHEMA_VERSION}: use the newer program."
-            )
-        if version == 0:
-            for statement in _SCHEMA.split(";\n"):
-                self.connection.execute(statement)
-            self.connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            self.connection = sqlite.open_laid_out(self.path, SCHEMA, BUSY_S)
+        except sqlite.SqliteFault as fault:
+            raise ControlFault(str(fault)) from fault
+        self.connection.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all that is done inside happens, or nothing. Raises ControlFault."""
+        """One transaction: everything done inside is durable afterwards, or nothing happened. Raises ControlFault."""
         try:
-            self.connection.execute("BEGIN IMMEDIATE")
-            try:
+            with sqlite.transaction(self.connection):
                 yield self.connection
-            except BaseException:
-                self.connection.execute("ROLLBACK")
-                raise
-            self.connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise ControlFault(f"{self.path} cannot be changed: {error}.") from error
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """The rows that a query finds, for the stores beside their users. Raises ControlFault."""
+        try:
+            return self.connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise ControlFault(f"{self.path} cannot be read: {error}.") from error
 
     def log_event(self, what: str, **detail: Any) -> None:
         """Write down that something happened, by whom; inside change(). Details must hold no secret."""
@@ -125,16 +121,29 @@ class Control:
             (int(time.time()), who(), what, json.dumps(detail, sort_keys=True)),
         )
 
+    def events(self, since: int) -> list[Event]:
+        """What was written down from a moment on, seconds since the epoch, oldest first. Raises ControlFault."""
+        rows = self.rows("SELECT at, who, what, detail FROM event WHERE at >= ? ORDER BY id", since)
+        return [Event(at, who, what, json.loads(detail)) for at, who, what, detail in rows]
+
     def revision(self) -> int:
         """A number that changes when another process has changed something. Raises ControlFault."""
-        try:
-            [version] = self.connection.execute("PRAGMA data_version").fetchone()
-        except sqlite3.Error as error:
-            raise ControlFault(f"{self.path} cannot be read: {error}.") from error
+        [[version]] = self.rows("PRAGMA data_version")
         return int(version)
 
     def close(self) -> None:
         self.connection.close()
+
+
+@contextmanager
+def reading(state: Path) -> Iterator[sqlite3.Connection]:
+    """The control.db of a folder, for reading in any thread while others write to it. Raises ControlFault."""
+    path = layout.control(state)
+    try:
+        with closing(sqlite.open_to_read(path, READ_WAIT_S)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise ControlFault(f"{path} cannot be read: {error}.") from error
 
 
 def who() -> str:
