@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import aiohttp
 import typer
 
+from signer.files import replace_file
 from tsa.client import TIMEOUT_S, StampFault, ask, credentials, request_for
 from tsa.commands import AsJson, note, tracked, visible
 from tsa.commands.evidence_verdict import Pair, not_judged, not_proved, proved, tell
@@ -69,7 +70,7 @@ def create(
     digests = [FileDatum(pair.data).digest(hash_name) for pair in tracked(pairs, "Hashing")]
     stamps = _stamp(digests, hash_name, url, key_file)
     for pair, digest in zip(pairs, digests, strict=True):
-        _write(pair.record, new_record(stamps(digest), hash_name).encoded)
+        replace_file(pair.record, new_record(stamps(digest), hash_name).encoded)
     print(f"{len(pairs):,} records made with one stamp.")
 
 
@@ -110,7 +111,7 @@ def renew(
     for algorithm, group in due.items():
         stamps = _stamp([each.digest for _, each in group], algorithm, url, key_file, alone=hash_name is not None)
         for pair, each in group:
-            _write(pair.record, each.renewed(stamps(each.digest)).encoded)
+            replace_file(pair.record, each.renewed(stamps(each.digest)).encoded)
         print(f"{len(group):,} records renewed with one stamp, {algorithm}.")
     if due and not crls:
         note("No CRL was given, so none is kept with the tokens: give the newest one of their CA with --crl.")
@@ -184,13 +185,6 @@ async def _ask(request: bytes, url: str, headers: dict[str, str], count: int) ->
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         response, _ = await ask(session, url, request, f"{count:,} records")
         return response
-
-
-def _write(target: Path, octets: bytes) -> None:
-    """Write a file whole, or leave what was there."""
-    draft = target.with_name(f".{target.name}.part")
-    draft.write_bytes(octets)
-    draft.replace(target)
 
 
 def _read(file: Path) -> bytes:

@@ -8,7 +8,6 @@ comes meanwhile waits, and shares the next one.
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from typing import NamedTuple
 
 import structlog
 
+from signer.files import sync_folder
 from tsa.ledger import segment
 from tsa.ledger.row import Entry, link
 from tsa.ledger.segment import LedgerFault, SignerRecord
@@ -262,7 +262,7 @@ class Ledger:
             segment.create(connection, self._worker, follows, seq, head)
         draft.rename(path)
         for folder in (path.parent, self._folder, self._folder.parent):
-            _sync(folder)
+            sync_folder(folder)
         self._connect(name)
 
     def _opened(self) -> sqlite3.Connection:
@@ -275,12 +275,3 @@ class Ledger:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
