@@ -277,5 +277,5 @@ def _sentence(file: Path, where: tuple[int | str, ...], fault: object) -> str:
     table, *keys = (str(part) for part in where)
     place = f"[{table}] {'.'.join(keys)}".rstrip()
     if kind == "extra_forbidden":
-        message = "unknown key; the README lists every key of every table"
+        message = "unknown key; docs/configuration.md lists every key of every table"
     return f"{file}: {place}: {message.removeprefix('Value error, ')}."
