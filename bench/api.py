@@ -1,46 +1,22 @@
-"""What the suite asks the server under test beside the load: is it there, what does it sell, who signs its tokens."""
+"""HTTP with an authority, one request at a time: a TimeStampReq by POST, a page by GET."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-import secrets
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from http import HTTPStatus
-from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
-
-from cryptography import x509
-
-from bench import BenchError
-from bench.capacity import corpus
-from bench.capacity.record import GOOD, GRANTED
-from tsa.protocol import tsp
-from tsa.protocol.oids import HASHES
-from tsa.verify.datum import DigestDatum
-from tsa.verify.proof import NotJudged, NotProved
-from tsa.verify.token import check_token
-from tsa.verify.verifier import Verifier
+from urllib.parse import urljoin
 
 TIMEOUT_S = 10.0
 _LIMIT = 1 << 20
 
 
-class Usage(NamedTuple):
-    """The running window of an application: its length in s, the stamps that it may have, those that it had."""
-
-    window_s: int
-    capacity: int
-    stamps: int
-
-
 def post(url: str, key: str, request: bytes) -> tuple[int, bytes]:
-    """The HTTP status and the body that answer a TimeStampReq. OSError when nothing does."""
-    headers = {"Content-Type": "application/timestamp-query"} | _credentials(key)
-    asked = urllib.request.Request(url, request, headers)  # noqa: S310 - answers() lets only http and https pass
+    """The HTTP status and the body that answer a TimeStampReq; `key` is the APP_KEY, or empty. OSError without answer.
+
+    The caller lets only http and https pass.
+    """
+    headers = {"Content-Type": "application/timestamp-query"} | credentials(key)
+    asked = urllib.request.Request(url, request, headers)  # noqa: S310 - see above
     try:
         with urllib.request.urlopen(asked, timeout=TIMEOUT_S) as answer:  # noqa: S310
             return answer.status, answer.read(_LIMIT)
@@ -48,109 +24,16 @@ def post(url: str, key: str, request: bytes) -> tuple[int, bytes]:
         return error.code, error.read(_LIMIT)
 
 
-def _credentials(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"} if key else {}
+def get(url: str, path: str, key: str = "") -> bytes:
+    """The page of a server under a path, cut after 1 MiB.
 
-
-def answers(url: str, key: str) -> None:
-    """BenchError, in a sentence, unless a time-stamp authority answers at `url`. It costs no stamp."""
-    addressed(url)
-    asked = corpus.Corpus(secrets.token_bytes(16)).request("SHA-1", "look", 0)
-    try:
-        status, body = post(url, key, asked.request)
-    except OSError as error:
-        raise BenchError(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from None
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        what = "does not know the APP_KEY" if key else "wants an APP_KEY: give it with --key-file or in TSA_APP_KEY"
-        raise BenchError(f"{url} {what} (HTTP {status})")
-    answer = corpus.read(status, body, "", asked)
-    if answer.got not in (asked.expected, GRANTED):
-        raise BenchError(
-            f"{url} does not answer as a time-stamp authority: {answer.got} to a request with a SHA-1 imprint"
-        )
-
-
-def addressed(url: str) -> None:
-    """BenchError, in a sentence, unless it is a URL that may stand in a report: http or https, without credentials."""
-    try:
-        parts = urlsplit(url)
-        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        whole = False
-    if not whole:
-        raise BenchError(f"{url!r} is no address of a time-stamp authority: write one such as http://127.0.0.1:3161/")
-    if parts.username is not None or parts.query or re.search("/tsa/[^/]", parts.path):
-        raise BenchError(
-            "the URL seems to hold a credential, and the report names it: give the APP_KEY with --key-file or in"
-            " TSA_APP_KEY, and a URL that ends in / or /tsa"
-        )
-
-
-def stamp(url: str, key: str, data: bytes) -> bytes:
-    """The DER TimeStampResp for the SHA-256 of `data`. BenchError when there is none, or one that proves nothing."""
-    digest = hashlib.sha256(data).digest()
-    asked = tsp.request_for(HASHES["sha256"], digest, nonce=secrets.randbits(63), cert_req=True)
-    request = tsp.encode_request(asked)
-    try:
-        status, response = post(url, key, request)
-    except OSError as error:
-        raise BenchError(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from None
-    answer = corpus.read(status, response, "", corpus.Asked(GOOD, GRANTED, request, asked.message_imprint, asked.nonce))
-    if wrong := answer.fault or (answer.got if answer.got != GRANTED else verifier(url)(request, response)):
-        raise BenchError(f"{url} gave no token that proves: {wrong}")
-    return response
-
-
-def verifier(url: str) -> Callable[[bytes, bytes], str]:
-    """A check in full of a TimeStampReq and its TimeStampResp: what is wrong with the token, "" when nothing is.
-
-    Against the root that the server publishes; where it publishes none, without a path.
+    OSError when there is none: HTTPError for a status other than 2xx, else the server cannot be reached.
     """
-    certificates, anchors = _published(url, "/chain.pem"), _published(url, "/ca.pem")
-    judge = Verifier(anchors, certificates=certificates) if anchors else None
-
-    def check(request: bytes, response: bytes) -> str:
-        try:
-            if judge is None:
-                check_token(response, request, certificates)
-            else:
-                asked = tsp.decode_request(request)
-                digest = asked.message_imprint[-asked.hash_algorithm.digest_size :]
-                judge.verify(response, DigestDatum(digest), request)
-        except (NotProved, NotJudged) as error:
-            return str(error)
-        return ""
-
-    return check
-
-
-def _published(url: str, path: str) -> tuple[x509.Certificate, ...]:
-    """The certificates that a server has under a path; none where it has none."""
-    try:
-        return tuple(x509.load_pem_x509_certificates(get(url, path)))
-    except (OSError, ValueError):
-        return ()
-
-
-def get(url: str, path: str) -> bytes:
-    """What a server has under a path, 1 MiB at most. OSError when it has nothing, or cannot be reached."""
-    with urllib.request.urlopen(urljoin(url, path), timeout=TIMEOUT_S) as answer:  # noqa: S310
+    asked = urllib.request.Request(urljoin(url, path), headers=credentials(key))  # noqa: S310 - see post()
+    with urllib.request.urlopen(asked, timeout=TIMEOUT_S) as answer:  # noqa: S310
         return bytes(answer.read(_LIMIT))
 
 
-def usage(url: str, key: str) -> Usage:
-    """What the server says that the application with this key may have and had. BenchError when it does not say."""
-    address = urljoin(url, "/api/v1/usage")
-    request = urllib.request.Request(address, headers=_credentials(key))  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            newest = json.loads(answer.read(_LIMIT))[0]
-        return Usage(*(int(newest[name]) for name in Usage._fields))
-    except urllib.error.HTTPError as error:
-        if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise BenchError(
-                f"{address} does not know the APP_KEY ({error.code} {error.reason}): is it the right one?"
-            ) from None
-        raise BenchError(f"{address} does not tell the licences' use: {error.code} {error.reason}") from None
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise BenchError(f"{address} does not tell the licences' use: {error}") from error
+def credentials(key: str) -> dict[str, str]:
+    """The HTTP header that carries an APP_KEY, none for an empty key."""
+    return {"Authorization": f"Bearer {key}"} if key else {}

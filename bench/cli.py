@@ -13,9 +13,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from bench import BenchError, show
+from bench import BenchError, host
 from bench.capacity.licence import licence
-from bench.cost import ceiling, compare, raw, scale
+from bench.cost import ceiling, compare, raw, scale, show
 from bench.cost.introduce import Subject, subject
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -42,6 +42,14 @@ def _keys(text: str) -> list[str]:
     return text.split(",")
 
 
+def _dimensions(text: str) -> list[str]:
+    """ "workers,ledger rows" → ["workers", "ledger rows"]."""
+    for name in text.split(","):
+        if name not in scale.DIMENSIONS:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(scale.DIMENSIONS)}")
+    return text.split(",")
+
+
 def _plot(text: str) -> Path:
     file = Path(text)
     if file.suffix not in (".svg", ".png") or not file.absolute().parent.is_dir():
@@ -56,6 +64,7 @@ def _subject(text: str) -> Subject:
         raise typer.BadParameter(str(error)) from None
 
 
+ALL_DIMENSIONS = ",".join(scale.DIMENSIONS)
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else.")]
 Plot = Annotated[Path | None, typer.Option(parser=_plot, metavar="FILE", help="Draw it too, as .svg or .png.")]
 Seconds = Annotated[float, typer.Option(min=0.1, max=3600, help="Measured time of each, after 1 s of warm-up.")]
@@ -65,10 +74,10 @@ Rounds = Annotated[int, typer.Option(min=1, max=1000, help="How often each is me
 @app.command(name="ceiling")
 def ceiling_command(
     key: Annotated[
-        str, typer.Option(parser=_keys, metavar="TYPE,TYPE…", help=f"Signing keys: {', '.join(raw.KEYS)}.")
+        Any, typer.Option(parser=_keys, metavar="TYPE,TYPE…", help=f"Signing keys: {', '.join(raw.KEYS)}.")
     ] = "p256",
     connections: Annotated[
-        str,
+        Any,
         typer.Option(parser=_counts, metavar="N,N…", help="Keep-alive connections, a measurement for each number."),
     ] = "32,256",
     seconds: Seconds = 5.0,
@@ -113,13 +122,17 @@ def compare_command(
 @app.command(name="scale")
 def scale_command(
     rows: Annotated[
-        int, typer.Option(min=0, max=scale.ROWS, help="Of the largest ledger; 10000000 needs 5 GB and some minutes.")
+        int,
+        typer.Option(min=0, max=scale.ROWS, help="Of the largest ledger; 10000000 take 5 GB, 15 minutes."),
     ] = 1_000_000,
     workers: Annotated[
-        str, typer.Option(parser=_counts, metavar="N,N…", help="As far as there are cores.")
+        Any, typer.Option(parser=_counts, metavar="N,N…", help="As far as there are cores.")
     ] = "1,2,4,8",
-    connections: Annotated[str, typer.Option(parser=_counts, metavar="N,N…", help="Keep-alive.")] = "1,10,100,1000",
-    applications: Annotated[str, typer.Option(parser=_counts, metavar="N,N…", help="With a key each.")] = "1,10,100",
+    connections: Annotated[Any, typer.Option(parser=_counts, metavar="N,N…", help="Keep-alive.")] = "1,10,100,1000",
+    applications: Annotated[Any, typer.Option(parser=_counts, metavar="N,N…", help="With a key each.")] = "1,10,100",
+    only: Annotated[
+        Any, typer.Option(parser=_dimensions, metavar="NAME,NAME…", help=f"Of {ALL_DIMENSIONS}.")
+    ] = ALL_DIMENSIONS,
     seconds: Seconds = 3.0,
     rounds: Rounds = 3,
     as_json: Json = False,
@@ -129,7 +142,7 @@ def scale_command(
 
     Exit status 1 when any answer was wrong, 2 when nothing could be measured; cells that were not done say so.
     """
-    extent = scale.Extent(rows, workers, connections, applications)
+    extent = scale.Extent(rows, workers, connections, applications, only)
     _report(lambda tell: scale.measure(extent, seconds, rounds, tell), show.scale, "scale", as_json, plot)
 
 
@@ -143,6 +156,8 @@ def _report(
     """Measure, print what was found, draw it with bench.cost.charts where asked for, and end with its exit status."""
     errors = Console(stderr=True, highlight=False)
     try:
+        if plot:
+            host.require("matplotlib")
         found = measure(errors.print if errors.is_terminal else lambda _: None)
         if plot:
             getattr(_charts(), chart)(found, plot)

@@ -9,9 +9,12 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from cryptography.hazmat.backends.openssl.backend import backend
+
+from bench import BenchError
 
 _KEY = re.compile(r"(https?://[^/\s]+/tsa/)[^/?#,'\"\s]+")
 
@@ -30,6 +33,13 @@ def describe() -> dict[str, str | int]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": without_key(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
     }
+
+
+def require(*packages: str) -> None:
+    """BenchError unless these packages are installed: a signing host, set up by `make run`, has no load suite."""
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise BenchError(f"not installed here: {', '.join(missing)}; run `make setup`")
 
 
 def without_key(text: str) -> str:

@@ -1,6 +1,7 @@
-"""Servers of our own, for as long as a measurement lasts: on one core, ended by SIGTERM, nothing left behind."""
+"""Servers of our own, for as long as a measurement lasts: on chosen cores, ended by SIGTERM, nothing left behind."""
 
-import re
+from __future__ import annotations
+
 import shutil
 import signal
 import socket
@@ -9,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,15 @@ from typing import IO
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench import BenchError, proc
+from bench import BenchError, proc, settings
+from bench.settings import Settings
 
+HOST = "127.0.0.1"
 READY_S = 30.0
 DRAIN_S = 20.0
 TSA = Path(sys.executable).with_name("tsa")
-LICENCES = 10_000  # more stamps than any cell can ask for within the hour
+LICENCES = 10_000
+"""Of the anonymous application: more stamps than any measurement asks for within the hour."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ class Server:
     directory: Path
 
     def get(self, path: str) -> str:
-        """The body of GET path. OSError when it is not answered, or not with 200."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+        """The body of GET path. OSError without an answer of status 200."""
+        with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=10) as response:
             return str(response.read(), "utf-8")
 
     def batches(self) -> tuple[float, float]:
@@ -53,16 +57,25 @@ class Server:
 
 @contextmanager
 def authority(
-    key: str, cores: int | Sequence[int], licences: int = LICENCES, settings: Mapping[str, int] | None = None
+    key: str,
+    cores: int | Sequence[int],
+    licences: int = LICENCES,
+    changed: Settings | None = None,
+    *,
+    workers: int = 1,
+    prepare: Callable[[Path], None] = lambda _: None,
 ) -> Iterator[Server]:
     """A new authority with a key of this type, served on these cores; its folder goes with it.
 
-    BenchError as serving(). `licences` are those of the anonymous application; `settings` are numbers for its tsa.toml.
+    `licences` are those of the anonymous application, `changed` are settings of its tsa.toml; `prepare` is given the
+    folder before it is served. BenchError as serving().
     """
     with TemporaryDirectory(prefix="tsa-bench-") as name:
-        initialise(Path(name), key, licences)
-        configure(Path(name), settings or {})
-        with serving(Path(name), cores) as server:
+        directory = Path(name)
+        initialise(directory, key, licences)
+        settings.change(directory, changed or {})
+        prepare(directory)
+        with serving(directory, cores, workers) as server:
             yield server
 
 
@@ -70,26 +83,15 @@ def authority(
 def serving(directory: Path, cores: int | Sequence[int], workers: int = 1) -> Iterator[Server]:
     """The authority in a folder, with so many workers, on these cores, ready to stamp.
 
-    BenchError, with what it wrote, when it does not become ready within 30 s.
+    BenchError, with the last lines of its log, when it does not become ready within 30 s.
     """
     port, log = free_port(), directory / "bench-server.log"
-    serve: list[str | Path] = [TSA, "serve", "--dir", directory, "--listen", f"127.0.0.1:{port}"]
+    serve: list[str | Path] = [TSA, "serve", "--dir", directory, "--listen", f"{HOST}:{port}"]
     serve += ["--workers", str(workers)]
     with log.open("wb") as output, running(serve, cores, output) as process:
         server = Server(process.pid, port, directory)
         _wait_ready(server, process, log)
         yield server
-
-
-@contextmanager
-def constant(core: int, *, closing: bool = False) -> Iterator[tuple[int, int]]:
-    """The constant-reply server on one core, `closing` each connection or not: its process and its port."""
-    command = [sys.executable, "-m", "bench.cost.constant", *(["--close"] if closing else [])]
-    with running(command, core, subprocess.PIPE) as process:
-        line = process.stdout.readline() if process.stdout else b""
-        if not line:
-            raise BenchError("the constant-reply server did not start")
-        yield process.pid, int(line)
 
 
 @contextmanager
@@ -139,29 +141,29 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def free_port() -> int:
     """A port of 127.0.0.1 on which nothing listened just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server((HOST, 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 def initialise(directory: Path, key: str, licences: int = LICENCES) -> None:
     """Make a state folder with a key of this type and so many licences. BenchError when `tsa init` fails."""
+    tsa("init", "--key", key, "--licences", str(licences), "--dir", str(directory))
+
+
+def register(directory: Path, name: str, licences: int) -> str:
+    """Register an application with so many licences, more than the machine can sign for or not; its APP_KEY."""
+    return tsa("app", "add", name, "--licences", str(licences), "--oversell", "--dir", str(directory)).strip()
+
+
+def tsa(*arguments: str) -> str:
+    """Run a `tsa` command; its standard output. BenchError, with its first three arguments, when it fails."""
     if shutil.which(TSA) is None:
         raise BenchError(f"{TSA} is missing: install the project into this environment (make setup)")
-    command = [TSA, "init", "--dir", directory, "--key", key, "--licences", str(licences)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run([TSA, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BenchError(f"tsa init --key {key} failed: {done.stderr.strip() or f'exit status {done.returncode}'}")
-
-
-def configure(directory: Path, settings: Mapping[str, int]) -> None:
-    """Give numbers in tsa.toml another value. BenchError where it has no such number, once."""
-    file = directory / "tsa.toml"
-    text = file.read_text()
-    for name, value in settings.items():
-        text, found = re.subn(rf"(?m)^{re.escape(name)} = \d+", f"{name} = {value}", text)
-        if found != 1:
-            raise BenchError(f"{file} has {found} settings {name}, where one was expected")
-    file.write_text(text)
+        why = done.stderr.strip() or f"exit status {done.returncode}"
+        raise BenchError(f"tsa {' '.join(arguments[:3])} failed: {why}")
+    return done.stdout
 
 
 def _wait_ready(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import gevent
 from gevent.queue import Empty, Queue
 
-from bench import BenchError, api
+from bench import BenchError
+from bench.capacity import authority
 from bench.capacity.generator import Order, Outcome
 from bench.capacity.plan import COURSE, PATIENCE_S, Plan
 from bench.capacity.record import Phase, PhaseRecord
@@ -88,7 +89,7 @@ class Conductor:
         """How many stamps of this window others had."""
         if not self._plan.sole and self._key:
             with suppress(BenchError):  # then it stays unknown, and the report says so
-                self._used_before = max(0, api.usage(self._plan.url, self._key).stamps - self._stamps[window])
+                self._used_before = max(0, authority.usage(self._plan.url, self._key).stamps - self._stamps[window])
 
     def _run(
         self, phase: Phase, start: float, *, seconds: float = 0.0, count: int = 0, until: float = 0.0

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from bench.capacity.findings import ASTRAY_S, BUSY_CPU, JUMP_S, Evidence, clock_jump
+from bench.capacity.findings import ASTRAY_S, BUSY_CPU, JUMP_S, Findings, clock_jump
 from bench.capacity.record import NOT_PROVED, REPEATED, Phase, Sample
 from bench.capacity.words import Text, same, say
 
@@ -39,14 +39,14 @@ class Reason:
     sentence: Text
 
 
-def doubts(evidence: Evidence) -> Iterator[Reason]:
+def list_doubts(findings: Findings) -> Iterator[Reason]:
     """Every reason why the run proves nothing."""
-    yield from _steady(evidence)
-    yield from _records(evidence)
-    yield from _watch(evidence)
-    yield from _generator(evidence)
-    yield from _surroundings(evidence)
-    yield from _sample(evidence)
+    yield from _steady(findings)
+    yield from _records(findings)
+    yield from _watch(findings)
+    yield from _generator(findings)
+    yield from _surroundings(findings)
+    yield from _sample(findings)
 
 
 def _doubt(name: str, wanted: object, found: object, **figures: object) -> Reason:
@@ -58,43 +58,43 @@ def _plain(value: object) -> Text:
     return same(f"{value:,.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else value)
 
 
-def steady_s(evidence: Evidence) -> float:
+def steady_s(findings: Findings) -> float:
     """How long the steady phase lasted."""
-    return evidence.steady.end - evidence.steady.start if evidence.steady else 0.0
+    return findings.steady.end - findings.steady.start if findings.steady else 0.0
 
 
-def _steady(evidence: Evidence) -> Iterator[Reason]:
-    wanted, found = evidence.run.duration_s, steady_s(evidence)
+def _steady(findings: Findings) -> Iterator[Reason]:
+    wanted, found = findings.run.duration_s, steady_s(findings)
     if found < wanted - 1 or not found:
         yield _doubt("steady missing", wanted, found)
-    due = evidence.licensed_stamps
-    unsent = evidence.steady.planned - evidence.steady.offered if evidence.steady else 0
-    if len(evidence.stamps_due) + unsent < due:
-        yield _doubt("schedule short", due, len(evidence.stamps_due) + unsent)
+    due = findings.licensed_stamps
+    unsent = findings.steady.planned - findings.steady.offered if findings.steady else 0
+    if len(findings.stamps_due) + unsent < due:
+        yield _doubt("schedule short", due, len(findings.stamps_due) + unsent)
 
 
-def _records(evidence: Evidence) -> Iterator[Reason]:
-    for phase in evidence.run.phases:
-        recorded = len(evidence.run.of(phase.name))
+def _records(findings: Findings) -> Iterator[Reason]:
+    for phase in findings.run.phases:
+        recorded = len(findings.run.of(phase.name))
         if phase.offered < phase.planned and phase.name != Phase.BURST:
             yield _doubt("unsent", phase.planned, phase.offered, phase=say(f"phase {phase.name}"))
         if recorded != phase.offered:
             yield _doubt("records missing", phase.offered, recorded, phase=say(f"phase {phase.name}"))
 
 
-def _watch(evidence: Evidence) -> Iterator[Reason]:
+def _watch(findings: Findings) -> Iterator[Reason]:
     """There are readings of nine of ten seconds; a second that the generator lost is told by the lateness after it."""
-    run, start, wanted = evidence.run, evidence.steady.start if evidence.steady else 0.0, int(steady_s(evidence))
+    run, start, wanted = findings.run, findings.steady.start if findings.steady else 0.0, int(steady_s(findings))
     during = set(range(int(start), int(start) + wanted))
-    health = len(during & ({int(second.at) for second in run.seconds} | evidence.spoiled_seconds))
+    health = len(during & ({int(second.at) for second in run.seconds} | findings.spoiled_seconds))
     clock = len(during & {int(reading.at) for reading in run.clock})
     if min(health, clock) < WATCHED_SHARE * wanted:
         yield _doubt("watch missing", wanted, min(health, clock), health=health, clock=clock)
 
 
-def _generator(evidence: Evidence) -> Iterator[Reason]:
-    steady = evidence.run.of(Phase.STEADY)
-    spoiled = evidence.spoiled_seconds
+def _generator(findings: Findings) -> Iterator[Reason]:
+    steady = findings.run.of(Phase.STEADY)
+    spoiled = findings.spoiled_seconds
     late = [
         each
         for each in steady
@@ -104,34 +104,34 @@ def _generator(evidence: Evidence) -> Iterator[Reason]:
     if len(late) > LATE_SHARE * len(steady):
         figures = {"late": len(late), "requests": len(steady), "limit": LATE_SEND_S * 1000}
         yield _doubt("generator late", f"≤ {LATE_SHARE:.0%}", f"{len(late) / len(steady):.1%}", **figures)
-    if evidence.steady is None:
+    if findings.steady is None:
         return
-    during = [each for each in evidence.run.seconds if evidence.steady.start <= each.at < evidence.steady.end]
+    during = [each for each in findings.run.seconds if findings.steady.start <= each.at < findings.steady.end]
     seconds, busy = {int(each.at) for each in during}, {int(each.at) for each in during if each.cpu >= BUSY_CPU}
     if len(busy) > BUSY_SHARE * len(seconds):
         yield _doubt("generator busy", f"≤ {BUSY_SHARE:.0%}", len(busy), seconds=len(seconds), limit=BUSY_CPU)
 
 
-def _surroundings(evidence: Evidence) -> Iterator[Reason]:
-    run = evidence.run
+def _surroundings(findings: Findings) -> Iterator[Reason]:
+    run = findings.run
     if (jump := clock_jump(run)) is not None:
         yield _doubt("clock jumped", f"≤ {JUMP_S} s", f"{jump[1]:,.3f} s", at=jump[0], jump=jump[1])
-    if abs(apart := evidence.clocks_apart_s) > ASTRAY_S:
+    if abs(apart := findings.clocks_apart_s) > ASTRAY_S:
         yield _doubt("clocks apart", f"≤ {ASTRAY_S:g} s", f"{apart:,.1f} s", apart=abs(apart), limit=ASTRAY_S)
     incarnations = [list(starts) for _, starts in groupby(run.server_starts, lambda start: start.identity)]
     if len(incarnations) > 1:
         yield _doubt("restarted", 0, len(incarnations) - 1, times=len(incarnations) - 1, at=incarnations[1][0].at)
-    yield from _locust(evidence)
+    yield from _locust(findings)
 
 
-def _locust(evidence: Evidence) -> Iterator[Reason]:
+def _locust(findings: Findings) -> Iterator[Reason]:
     """Counts are to be equal; its percentiles are of values rounded to ms below 100 ms, to two digits above."""
-    theirs, samples = evidence.run.locust, evidence.run.samples
+    theirs, samples = findings.run.locust, findings.run.samples
     failures = sum(map(_failed, samples))
     for what, ours in (("requests", len(samples)), ("failures", failures)):
         if theirs.get(what) != ours:
             yield _disagreement(what, ours, theirs)
-    ordered = evidence.ordered_ms(samples)
+    ordered = findings.ordered_ms(samples)
     for what, percent in (("median_ms", 50), ("p99_ms", 99)):
         at = len(ordered) * percent // 100
         near = ordered[max(0, at - 2) : at + 3]
@@ -149,8 +149,8 @@ def _disagreement(what: str, ours: float, theirs: Mapping[str, float]) -> Reason
     return _doubt("locust disagrees", ours, value, what=what, ours=ours, theirs=value)
 
 
-def _sample(evidence: Evidence) -> Iterator[Reason]:
-    if len(evidence.prompt) < FEWEST_ANSWERS:
-        yield _doubt("too few", FEWEST_ANSWERS, len(evidence.prompt))
-    if not any(each.verified for each in evidence.tokens):
-        yield _doubt("none verified", 1, 0, tokens=len(evidence.tokens))
+def _sample(findings: Findings) -> Iterator[Reason]:
+    if len(findings.prompt) < FEWEST_ANSWERS:
+        yield _doubt("too few", FEWEST_ANSWERS, len(findings.prompt))
+    if not any(each.verified for each in findings.tokens):
+        yield _doubt("none verified", 1, 0, tokens=len(findings.tokens))

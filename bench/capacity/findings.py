@@ -50,7 +50,7 @@ def clock_jump(run: Run) -> tuple[float, float] | None:
     return None
 
 
-class Evidence:
+class Findings:
     """The records of a run, sorted by what they speak of."""
 
     def __init__(self, run: Run) -> None:

@@ -30,14 +30,14 @@ TICK_S = 0.02
 class Order(NamedTuple):
     """A phase that is to be run. Moments in s since the run's start, `began` the same moment as `start` in the epoch.
 
-    With `seconds` it has a schedule; else it is `count` good requests, each as soon as a user is free, up to `until`.
+    With `seconds` it has a schedule; else it is so many good `requests`, each as soon as a user is free, up to `until`.
     """
 
     phase: str
     start: float
     began: float
     seconds: float = 0.0
-    count: int = 0
+    requests: int = 0
     until: float = 0.0
 
 
@@ -122,7 +122,7 @@ class Generator:
                     yield self._prepared(order, arrival, scheduled=True)
 
     def _counted(self, order: Order) -> Iterator[Due]:
-        numbers = range(self.process, order.count, self._plan.processes)
+        numbers = range(self.process, order.requests, self._plan.processes)
         self._planned = len(numbers)
         for number in numbers:
             if self.now() > order.until:

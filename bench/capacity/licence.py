@@ -10,13 +10,15 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from bench import BenchError, api, server, show
-from bench.capacity import record, report, suite
+from bench import BenchError, api, host, server
+from bench.capacity import authority, record, report, suite
 from bench.capacity.plan import KEY_VARIABLE
 from bench.capacity.progress import Progress
 from bench.capacity.schedule import PATTERNS
-from bench.capacity.verdict import Objectives, Verdict, judge
+from bench.capacity.target import Options, under_test
+from bench.capacity.verdict import CapacityVerdict, Objectives, judge
 
 CA = "ca.pem"
 
@@ -71,7 +73,7 @@ def licence(
     run that could not be made.
     """
     errors = Console(stderr=True, highlight=False)
-    options = suite.Options(
+    options = Options(
         url=url,
         licences=licences,
         stamps_per_licence_hour=stamps_per_licence_hour,
@@ -85,6 +87,7 @@ def licence(
     )
     folder = out or Path(f"bench-licence-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     try:
+        host.require("locust", "matplotlib")
         verdict = prove(options, app_key(key_file), folder, Objectives(p99_ms), errors)
     except (BenchError, OSError) as error:
         errors.print(f"tsa-bench: {error}", markup=False, soft_wrap=True)
@@ -92,11 +95,11 @@ def licence(
     raise typer.Exit(verdict.exit_status)
 
 
-def prove(options: suite.Options, key: str, folder: Path, objectives: Objectives, errors: Console) -> Verdict:
+def prove(options: Options, key: str, folder: Path, objectives: Objectives, errors: Console) -> CapacityVerdict:
     """The run, its record, the verdict and the report, which is stamped by the authority that it is about."""
     if options.web_port:
         errors.print(f"Locust's page: http://127.0.0.1:{options.web_port}/")
-    with suite.target(options, key) as found:
+    with under_test(options, key) as found:
         folder.mkdir(parents=True, exist_ok=True)
         with Progress(errors) as progress:
             run = suite.conduct(options, found, key, folder, progress)
@@ -105,9 +108,20 @@ def prove(options: suite.Options, key: str, folder: Path, objectives: Objectives
         if found.sole:  # its CA ends with it, and nobody could verify the report's token any more
             (folder / CA).write_bytes(api.get(found.url, "/ca.pem"))
         verdict = judge(run, objectives)
-        report.write(run, verdict, folder, lambda page: api.stamp(found.url, key, page))
-    show.verdict(verdict, folder, Console(highlight=False))
+        report.write(run, verdict, folder, lambda page: authority.stamp(found.url, key, page))
+    show(verdict, folder, Console(highlight=False))
     return verdict
+
+
+def show(verdict: CapacityVerdict, folder: Path, console: Console) -> None:
+    """Print the verdict: every objective, wanted and found, the reasons against a pass, and the place of the report."""
+    table = Table("", "wanted", "found", "")
+    for each in verdict.objectives:
+        table.add_row(str(each.title), str(each.wanted), str(each.found), each.met)
+    console.print(table)
+    for reason in verdict.reasons:
+        console.print(f"{reason.effect}: {reason.sentence}", markup=False)
+    console.print(f"verdict: {verdict.verdict}    {folder / report.REPORT}", markup=False, soft_wrap=True)
 
 
 def app_key(file: Path | None) -> str:

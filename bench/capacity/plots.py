@@ -12,7 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.capacity.findings import Evidence, answered, percentile
+from bench.capacity.findings import Findings, answered, percentile
 from bench.capacity.record import GOOD, GRANTED, NO_ANSWER, Phase, Sample
 
 BLUE, ORANGE, GREY, RED = "#2f6ea5", "#d9822b", "#8a94a0", "#b3261e"
@@ -45,14 +45,14 @@ def _draw(name: str, draw: Callable[[Axes], None], size: tuple[float, float] = (
     return svg[svg.index("<svg") :]
 
 
-def rate(evidence: Evidence) -> str:
+def rate(findings: Findings) -> str:
     """Stamps a second over the phases that have a schedule: due (blue area), granted (orange), licensed (dashed)."""
-    due = [each for each in evidence.run.of(Phase.WARM_UP, Phase.STEADY) if each.kind == GOOD]
+    due = [each for each in findings.run.of(Phase.WARM_UP, Phase.STEADY) if each.kind == GOOD]
     granted = [each for each in due if each.got == GRANTED]
 
     def draw(axes: Axes) -> None:
         edges = _intervals([each.scheduled for each in due])
-        axes.axhline(evidence.licensed_rate, color=GREY, linestyle="--")
+        axes.axhline(findings.licensed_rate, color=GREY, linestyle="--")
         axes.stairs(_rates([each.scheduled for each in due], edges), edges, color=BLUE, alpha=0.35, fill=True)
         axes.stairs(_rates([each.done for each in granted], edges), edges, color=ORANGE)
         axes.set_ylim(bottom=0)
@@ -66,9 +66,9 @@ def _rates(moments: Iterable[float], edges: Sequence[float]) -> list[float]:
     return [counts[place] / (edges[1] - edges[0]) for place in range(len(edges) - 1)]
 
 
-def latency(evidence: Evidence, limit_ms: float) -> str:
+def latency(findings: Findings, limit_ms: float) -> str:
     """p50 (blue) and p99 (orange) of each interval of the steady phase; seconds that the generator spoiled are grey."""
-    prompt = evidence.prompt
+    prompt = findings.prompt
 
     def draw(axes: Axes) -> None:
         if not prompt:
@@ -80,9 +80,9 @@ def latency(evidence: Evidence, limit_ms: float) -> str:
         places = sorted(within)
         middles = [(edges[place] + edges[place + 1]) / 2 for place in places]
         for percent, colour in ((50, BLUE), (99, ORANGE)):
-            values = [percentile(evidence.ordered_ms(within[place]), percent) for place in places]
+            values = [percentile(findings.ordered_ms(within[place]), percent) for place in places]
             axes.plot(middles, values, color=colour, marker=".", markersize=4)
-        for second in evidence.spoiled_seconds.intersection(range(int(edges[0]), int(edges[-1]) + 1)):
+        for second in findings.spoiled_seconds.intersection(range(int(edges[0]), int(edges[-1]) + 1)):
             axes.axvspan(second, second + 1, color=GREY, alpha=0.25, linewidth=0)
         axes.axhline(limit_ms, color=GREY, linestyle="--")
         _logarithmic(axes, "y")
@@ -91,9 +91,9 @@ def latency(evidence: Evidence, limit_ms: float) -> str:
     return _draw("latency", draw)
 
 
-def spread(evidence: Evidence, limit_ms: float) -> str:
+def spread(findings: Findings, limit_ms: float) -> str:
     """The share of the steady phase's answers that took longer than each time; limit and 1 % dashed."""
-    ordered = evidence.ordered_ms(evidence.prompt)
+    ordered = findings.ordered_ms(findings.prompt)
 
     def draw(axes: Axes) -> None:
         if not ordered:
@@ -112,9 +112,9 @@ def spread(evidence: Evidence, limit_ms: float) -> str:
     return _draw("spread", draw)
 
 
-def quota(evidence: Evidence) -> str:
+def quota(findings: Findings) -> str:
     """Stamps of each licence window, a bar each at the window's begin in UTC; the capacity dashed."""
-    run, windows = evidence.run, sorted(evidence.windows.items())[-_MOST_WINDOWS:]
+    run, windows = findings.run, sorted(findings.windows.items())[-_MOST_WINDOWS:]
 
     def draw(axes: Axes) -> None:
         begins = [datetime.fromtimestamp(window * run.window_s, UTC) for window, _ in windows]
@@ -134,9 +134,9 @@ def quota(evidence: Evidence) -> str:
     return _draw("quota", draw)
 
 
-def refusals(evidence: Evidence) -> str:
+def refusals(findings: Findings) -> str:
     """Answers that are no token, by kind: due (blue), not due (orange); "" when there are none."""
-    refused = [each for each in evidence.run.samples if each.got != GRANTED]
+    refused = [each for each in findings.run.samples if each.got != GRANTED]
     due, undue = (_kinds(each for each in refused if (each.got == each.expected) is right) for right in (True, False))
     names = [name for name, _ in (due + undue).most_common(12)][::-1]
     if not names:

@@ -19,18 +19,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bench import BenchError
-from bench.capacity.findings import Evidence
+from bench.capacity.findings import Findings
 from bench.capacity.record import GRANTED, RUN, SAMPLES, Run
-from bench.capacity.verdict import Verdict
+from bench.capacity.verdict import CapacityVerdict
 from bench.capacity.words import Text, of_note, say
 
-PAGE, TOKEN, VERDICT = "report.html", "report.html.tsr", "verdict.json"
+REPORT, TOKEN, VERDICT = "report.html", "report.html.tsr", "verdict.json"
 MOST_REASONS = 8
 
 Stamp = Callable[[bytes], bytes]
 
 
-def write(run: Run, verdict: Verdict, folder: Path, stamp: Stamp | None = None) -> None:
+def write(run: Run, verdict: CapacityVerdict, folder: Path, stamp: Stamp | None = None) -> None:
     """Write verdict.json, report.html and, with `stamp`, report.html.tsr into the folder where the records lie.
 
     `stamp` takes the octets of the page and returns the DER TimeStampResp for their SHA-256; where it raises
@@ -47,7 +47,7 @@ def write(run: Run, verdict: Verdict, folder: Path, stamp: Stamp | None = None) 
             (folder / TOKEN).write_bytes(stamp(page))
         except BenchError as error:
             page, unstamped = b"", [*unstamped, str(error)]
-    (folder / PAGE).write_bytes(page or _render(run, verdict, drawn, digests, unstamped))
+    (folder / REPORT).write_bytes(page or _render(run, verdict, drawn, digests, unstamped))
 
 
 def _sha256(file: Path) -> str:
@@ -55,34 +55,34 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _summary(run: Run, verdict: Verdict, digests: Mapping[str, str]) -> dict[str, Any]:
+def _summary(run: Run, verdict: CapacityVerdict, digests: Mapping[str, str]) -> dict[str, Any]:
     told = ("url", "licences", "stamps_per_licence_hour", "window_s", "started", "command", "not_done")
     return asdict(verdict) | {name: getattr(run, name) for name in told} | {"records_sha256": digests}
 
 
-def _drawn(run: Run, verdict: Verdict) -> dict[str, Markup]:
+def _drawn(run: Run, verdict: CapacityVerdict) -> dict[str, Markup]:
     """The plots; matplotlib escapes what it is given to write. It takes most of a second to import, so not before."""
     from bench.capacity import plots
 
-    evidence, limit = Evidence(run), verdict.figures["p99_limit_ms"]
+    findings, limit = Findings(run), verdict.figures["p99_limit_ms"]
     drawn = {
-        "rate": plots.rate(evidence),
-        "latency": plots.latency(evidence, limit),
-        "spread": plots.spread(evidence, limit),
-        "quota": plots.quota(evidence),
-        "refusals": plots.refusals(evidence),
+        "rate": plots.rate(findings),
+        "latency": plots.latency(findings, limit),
+        "spread": plots.spread(findings, limit),
+        "quota": plots.quota(findings),
+        "refusals": plots.refusals(findings),
     }
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704
 
 
 def _render(
-    run: Run, verdict: Verdict, drawn: Mapping[str, Markup], digests: Mapping[str, str], unstamped: list[str]
+    run: Run, verdict: CapacityVerdict, drawn: Mapping[str, Markup], digests: Mapping[str, str], unstamped: list[str]
 ) -> bytes:
     """The page. `unstamped` says why it has no time-stamp; it is empty where there is to be one beside it."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    page = environment.get_template(PAGE).render(
+    page = environment.get_template(REPORT).render(
         run=run,
         verdict=verdict,
         figures=verdict.figures,

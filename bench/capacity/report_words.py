@@ -1,7 +1,7 @@
 """The words of the report's page around the verdict, by key: English, Chinese."""
 # ruff: noqa: RUF001  (full-width punctuation is Chinese, not a slip)
 
-PAGE = {
+REPORT = {
     "title": ("Proof of capacity", "容量证明"),
     "subtitle": ("Time-stamp service (RFC 3161), load test of {date}", "时间戳服务（RFC 3161）负载测试，{date}"),
     "service": ("Service under test", "被测服务"),

@@ -1,7 +1,7 @@
-"""`tsa-bench licence`: offer what N licences are sold for, have Locust send it, and keep the record of it.
+"""`tsa-bench licence`: the load that N licences are sold for, sent by Locust, and the record of it.
 
-Locust runs in processes of its own, as gevent changes a process as a whole; what passes between it and us are a plan
-and the files that its generators write.
+Locust runs in processes of its own, as gevent changes a process as a whole. The plan goes to them in a file, and their
+samples come back in files.
 """
 
 from __future__ import annotations
@@ -11,155 +11,40 @@ import math
 import os
 import secrets
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import BenchError, api, host, server
+from bench import BenchError, host, server
+from bench.capacity import authority
 from bench.capacity.gather import Gathering
-from bench.capacity.launch import command
 from bench.capacity.plan import COURSE, KEY_VARIABLE, LOG, STATISTICS, Plan
 from bench.capacity.progress import Progress
 from bench.capacity.record import PhaseRecord, Run
-from bench.capacity.watch import OtherServer, OwnServer, Watch
+from bench.capacity.target import HOUR_S, Options, Target, all_cores
+from bench.capacity.watch import Watch
 
-WARM_UP_S = 2.0
-HOUR_S = 3600
-KEY_TYPE = "p256"
-BURST_PER_S = 1500
-"""Stamps a second for which a window of our own server leaves time; a generator does more as a rule."""
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+SPAWN_PER_S = 100
+"""Users a second; Locust warns of more."""
 
-_LEAST_BURST_S = 4.0
-_SPIN_S = 0.5
-STARTING_S = 5.0
-_SHORTEST_WINDOW_S = 5
 _USERS = (32, 512)
 _USERS_PER_RATE_S = 0.25
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a run is asked for. `url` None: a server of our own; `window_s` None: what the server has."""
-
-    url: str | None
-    licences: int
-    stamps_per_licence_hour: int
-    duration_s: float
-    exhaust: bool
-    pattern: str
-    seed: int
-    processes: int
-    window_s: int | None = None
-    verify_every: int = 50
-    web_port: int | None = None
-    warm_up_s: float = WARM_UP_S
-
-    @property
-    def capacity(self) -> int:
-        """Stamps of a window."""
-        return self.licences * self.stamps_per_licence_hour
-
-
-@dataclass(frozen=True)
-class Target:
-    """The server under test: where it stamps, whether nobody else uses its licences, what tells its restart."""
-
-    url: str
-    window_s: int
-    burst_s: float
-    """About what it takes to use up a window."""
-    sole: bool
-    identity: Callable[[], str]
-
-
-@contextmanager
-def target(options: Options, key: str) -> Iterator[Target]:
-    """The server that is asked for, looked at, or one of our own that is started for the run. Raises BenchError."""
-    if options.url is not None:
-        yield Target(options.url, reached(options, key), burst_s(options), False, OtherServer(options.url))
-        return
-    needed_s = burst_s(options, crowding())
-    window_s = options.window_s or own_window_s(options, needed_s, time.time())
-    settings = {"window_s": window_s, "stamps_per_licence_hour": options.stamps_per_licence_hour}
-    with server.authority(KEY_TYPE, _cores(), options.licences, settings) as tsa:
-        yield Target(f"http://127.0.0.1:{tsa.port}/", window_s, needed_s, True, OwnServer(tsa.pid))
-
-
-def _cores() -> list[int]:
-    """All that there are: unlike a measurement of cost, a proof of capacity takes a machine as it is."""
-    return sorted(os.sched_getaffinity(0))
-
-
-def own_window_s(options: Options, needed_s: float, now: float) -> int:
-    """The window with which the run ends soonest, if the server is ready when it is as a rule.
-
-    The stamps are used up in the window in which the steady phase ends, or else in the next, and that must last.
-    """
-    steady_ends = now + STARTING_S + options.warm_up_s + options.duration_s
-
-    def over(length: int) -> float:
-        left = length - steady_ends % length
-        return left if left >= needed_s else left + length
-
-    shortest = min(HOUR_S, max(_SHORTEST_WINDOW_S, math.ceil(needed_s)))
-    longest = min(HOUR_S, math.ceil(shortest + options.warm_up_s + options.duration_s))
-    return min(range(shortest, longest + 1), key=over)
-
-
-def burst_s(options: Options, slower: float = 1.0) -> float:
-    """The time to leave for using up a window, on a machine so many times slower than one with nothing else to do."""
-    return max(_LEAST_BURST_S, options.capacity / BURST_PER_S * slower)
-
-
-def crowding() -> float:
-    """How many times its CPU time a process needs here now, because others want the cores as well; 1 for none."""
-    began, cpu = time.perf_counter(), time.process_time()
-    while (used := time.process_time() - cpu) < _SPIN_S:
-        pass
-    return max(1.0, (time.perf_counter() - began) / used)
-
-
-def reached(options: Options, key: str) -> int:
-    """The window in s of a server that is there and sells what is said. BenchError where it is not, or does not."""
-    url = str(options.url)
-    api.answers(url, key)
-    if not key:
-        return options.window_s or HOUR_S
-    usage = api.usage(url, key)
-    if usage.capacity != options.capacity:
-        raise BenchError(
-            f"{url} gives this application {usage.capacity:,} stamps a window, and {options.licences} licences of"
-            f" {options.stamps_per_licence_hour:,} are {options.capacity:,}: correct --licences, or"
-            " --stamps-per-licence-hour, or what the server sells"
-        )
-    if options.window_s not in (None, usage.window_s):
-        raise BenchError(
-            f"{url} counts in windows of {usage.window_s} s, not of {options.window_s}: leave out --window"
-        )
-    return usage.window_s
 
 
 def conduct(options: Options, found: Target, key: str, folder: Path, progress: Progress) -> Run:
     """One run, and its record; the files of the generators stay in `folder`. BenchError when Locust cannot run."""
     started, plan = datetime.now(UTC), planned(options, found)
-    gathering = Gathering(folder, plan.processes)
-    watch = Watch(plan.origin, found.identity)
-    _clean(folder)
-    line = command(plan.write(folder), plan, options.web_port)
-    environment = {**os.environ, KEY_VARIABLE: key}
-    with (folder / LOG).open("wb") as log, server.running(line, _cores(), log, environment) as locust:
-        follow(locust, plan, folder, gathering, watch, progress)
-    course = _course(folder)
-    if locust.returncode or course["state"] != "end":
-        raise BenchError(f"Locust ended before the run did (exit status {locust.returncode}); {_last_words(folder)}")
-    gathering.read()
+    gathering, watch = Gathering(folder, plan.processes), Watch(plan.origin, found.identity)
+    course = _course_of_locust(plan, options.web_port, key, folder, gathering, watch, progress)
     progress.tell(time.monotonic() - plan.origin, "verifying tokens", gathering.samples)
-    gathering.verify(api.verifier(found.url))
+    gathering.verify(authority.verifier(found.url))
+    described = host.describe()
     return Run(
         url=found.url,
         licences=options.licences,
@@ -173,9 +58,9 @@ def conduct(options: Options, found: Target, key: str, folder: Path, progress: P
         clock=watch.clock,
         server_starts=watch.starts,
         locust=json.loads((folder / STATISTICS).read_text("utf-8"))["Aggregated"],
-        host=host.describe(),
+        host=described,
         versions={name: version(name) for name in ("tsa", "locust", "gevent", "cryptography")},
-        command=str(host.describe()["command"]),
+        command=str(described["command"]),
         configuration=asdict(options) | {"plan": asdict(plan)},
         capacity=options.capacity,
         used_before=course["used_before"],
@@ -184,7 +69,7 @@ def conduct(options: Options, found: Target, key: str, folder: Path, progress: P
 
 
 def planned(options: Options, found: Target) -> Plan:
-    """What the generators are to do."""
+    """The orders of the generators."""
     rate = options.capacity / HOUR_S
     fewest, most = _USERS
     return Plan(
@@ -206,7 +91,43 @@ def planned(options: Options, found: Target) -> Plan:
     )
 
 
-def follow(
+def _course_of_locust(
+    plan: Plan, web_port: int | None, key: str, folder: Path, gathering: Gathering, watch: Watch, progress: Progress
+) -> dict[str, Any]:
+    """Run Locust to its end, with everything read that it writes; the course that its conductor kept. BenchError."""
+    _clean(folder)
+    command = locust_command(plan.write(folder), plan, web_port)
+    environment = {**os.environ, KEY_VARIABLE: key}
+    with (folder / LOG).open("wb") as log, server.running(command, all_cores(), log, environment) as locust:
+        _follow(locust, plan, folder, gathering, watch, progress)
+    course = _course(folder)
+    if locust.returncode or course["state"] != "end":
+        raise BenchError(f"Locust ended before the run did (exit status {locust.returncode}); {_last_words(folder)}")
+    gathering.read()
+    return course
+
+
+def locust_command(file: Path, plan: Plan, web_port: int | None) -> list[str]:
+    """The command that runs the plan in `file`: headless, or with Locust's own page on a port; as one process or more.
+
+    Everything that it opens is on the loopback address.
+    """
+    line = [sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--plan", str(file), "--host", plan.url]
+    line += ["--users", str(plan.users), "--spawn-rate", str(SPAWN_PER_S), "--exit-code-on-error", "0"]
+    line += ["--only-summary", "--loglevel", "WARNING"]
+    if web_port:
+        line += ["--web-host", server.HOST, "--web-port", str(web_port), "--autostart"]
+    else:
+        line += ["--headless"]
+    if plan.processes > 1:
+        port = str(server.free_port())
+        line += ["--processes", str(plan.processes), "--expect-workers-max-wait", "60"]
+        line += ["--master-host", server.HOST, "--master-bind-host", server.HOST]
+        line += ["--master-port", port, "--master-bind-port", port]
+    return line
+
+
+def _follow(
     locust: subprocess.Popen[bytes], plan: Plan, folder: Path, gathering: Gathering, watch: Watch, progress: Progress
 ) -> None:
     """Look at everything once a second until Locust ends."""
@@ -222,7 +143,7 @@ def follow(
 
 
 def _clean(folder: Path) -> None:
-    """What an earlier run has left must not be taken for this one's."""
+    """Remove the files of an earlier run, which must not be taken for this one's."""
     for name in (COURSE, STATISTICS, "generator-*"):
         for file in folder.glob(name):
             file.unlink()
@@ -242,7 +163,7 @@ def _last_words(folder: Path) -> str:
 
 
 def _not_done(plan: Plan, watch: Watch, course: Mapping[str, Any]) -> list[str]:
-    """Keys of bench/capacity/words.py."""
+    """Keys of bench/capacity/words.py for the parts that were left out."""
     notes, used_before = list(course["not_done"]), course["used_before"]
     if not plan.exhaust:
         notes.append("not done: live quota")

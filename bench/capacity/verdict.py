@@ -32,9 +32,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.capacity import doubts
-from bench.capacity.doubts import FEWEST_ANSWERS, Reason
-from bench.capacity.findings import Evidence, answered, clock_jump, percentile
+from bench.capacity.doubts import FEWEST_ANSWERS, Reason, list_doubts, steady_s
+from bench.capacity.findings import Findings, answered, clock_jump, percentile
 from bench.capacity.record import EXHAUSTED, GRANTED, Phase, Run, Sample
 from bench.capacity.words import Text, same, say
 
@@ -62,7 +61,7 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CapacityVerdict:
     """pass, fail or void, why, every objective, and the figures; text and numbers only, as JSON has them."""
 
     verdict: Literal["pass", "fail", "void"]
@@ -78,25 +77,25 @@ class Verdict:
 Judged = tuple[Objective, Reason | None]
 
 
-def judge(run: Run, objectives: Objectives = Objectives()) -> Verdict:
+def judge(run: Run, objectives: Objectives = Objectives()) -> CapacityVerdict:
     """Judge a run. It reads nothing but its arguments."""
-    evidence = Evidence(run)
+    findings = Findings(run)
     jumped = clock_jump(run) is not None
     judged = [
-        _rate(evidence),
-        _latency(evidence, objectives.p99_ms),
-        _tokens(evidence),
-        _answers(evidence),
-        _quota(evidence, jumped=jumped),
-        _recovery(evidence),
+        _rate(findings),
+        _latency(findings, objectives.p99_ms),
+        _tokens(findings),
+        _answers(findings),
+        _quota(findings, jumped=jumped),
+        _recovery(findings),
     ]
-    reasons = [reason for _, reason in judged if reason is not None] + list(doubts.doubts(evidence))
+    reasons = [reason for _, reason in judged if reason is not None] + list(list_doubts(findings))
     reasons.sort(key=lambda reason: reason.effect != "fail")
-    return Verdict(
+    return CapacityVerdict(
         reasons[0].effect if reasons else "pass",
         reasons,
         [each for each, _ in judged],
-        dict(_figures(evidence, objectives)),
+        dict(_figures(findings, objectives)),
     )
 
 
@@ -104,56 +103,56 @@ def _objective(name: str, wanted: Text, found: Text, met: Met) -> Objective:
     return Objective(name, say(name), wanted, found, met)
 
 
-def _held(evidence: Evidence, name: str, wrong: list[Sample], missed: Reason) -> tuple[Met, Reason | None]:
+def _held(findings: Findings, name: str, wrong: list[Sample], missed: Reason) -> tuple[Met, Reason | None]:
     """What follows from samples that speak against the server: only those that are not spoiled count."""
     if not wrong:
         return "met", None
-    return ("missed", missed) if evidence.clean(wrong) else ("not judged", _spoiled(evidence, name, missed))
+    return ("missed", missed) if findings.clean(wrong) else ("not judged", _spoiled(findings, name, missed))
 
 
-def _spoiled(evidence: Evidence, name: str, missed: Reason) -> Reason:
-    sentence = say("spoiled", objective=say(name), spoiled=len(evidence.spoiled_seconds))
+def _spoiled(findings: Findings, name: str, missed: Reason) -> Reason:
+    sentence = say("spoiled", objective=say(name), spoiled=len(findings.spoiled_seconds))
     return Reason(name, "void", missed.wanted, missed.found, sentence)
 
 
-def _rate(evidence: Evidence) -> Judged:
-    due, span = evidence.stamps_due, doubts.steady_s(evidence)
-    end = evidence.steady.end if evidence.steady else 0.0
+def _rate(findings: Findings) -> Judged:
+    due, span = findings.stamps_due, steady_s(findings)
+    end = findings.steady.end if findings.steady else 0.0
     wrong = [each for each in due if each.got != GRANTED or each.done > end + SETTLE_S]
     rate = (len(due) - len(wrong)) / span if span else 0.0
     wanted = say(
-        "rate wanted", due=evidence.licensed_stamps, seconds=evidence.run.duration_s, rate=evidence.licensed_rate
+        "rate wanted", due=findings.licensed_stamps, seconds=findings.run.duration_s, rate=findings.licensed_rate
     )
     found = say("rate found", granted=len(due) - len(wrong), planned=len(due))
-    sentence = say("rate missed", wanted=evidence.licensed_rate, found=rate, missed=len(wrong))
-    met, reason = _held(evidence, "rate", wrong, Reason("rate", "fail", wanted, found, sentence))
+    sentence = say("rate missed", wanted=findings.licensed_rate, found=rate, missed=len(wrong))
+    met, reason = _held(findings, "rate", wrong, Reason("rate", "fail", wanted, found, sentence))
     if not due:
-        met = "not judged"  # doubts.doubts says why
+        met = "not judged"  # list_doubts() says why
     return _objective("rate", wanted, found, met), reason
 
 
-def _latency(evidence: Evidence, limit: float) -> Judged:
+def _latency(findings: Findings, limit: float) -> Judged:
     wanted = say("latency wanted", limit=limit)
-    every = evidence.ordered_ms(evidence.prompt)
+    every = findings.ordered_ms(findings.prompt)
     if not every:
         return _objective("latency", wanted, say("latency none"), "not judged"), None
     p99 = percentile(every, 99)
     found = say("latency found", p99=p99)
-    if len(every) < FEWEST_ANSWERS:  # doubts.doubts says so
+    if len(every) < FEWEST_ANSWERS:  # list_doubts() says so
         return _objective("latency", wanted, found, "not judged"), None
     if p99 <= limit:
         return _objective("latency", wanted, found, "met"), None
     slow = sum(each > limit for each in every)
     sentence = say("latency missed", limit=limit, p99=p99, slow=slow, count=len(every))
     missed = Reason("latency", "fail", wanted, found, sentence)
-    if percentile(evidence.ordered_server_ms(evidence.prompt), 99) > limit:
+    if percentile(findings.ordered_server_ms(findings.prompt), 99) > limit:
         return _objective("latency", wanted, found, "missed"), missed
-    return _objective("latency", wanted, found, "not judged"), _spoiled(evidence, "latency", missed)
+    return _objective("latency", wanted, found, "not judged"), _spoiled(findings, "latency", missed)
 
 
-def _tokens(evidence: Evidence) -> Judged:
-    wrong, tokens = evidence.wrong_tokens, len(evidence.tokens)
-    wanted, verified = same(0), sum(each.verified for each in evidence.tokens)
+def _tokens(findings: Findings) -> Judged:
+    wrong, tokens = findings.wrong_tokens, len(findings.tokens)
+    wanted, verified = same(0), sum(each.verified for each in findings.tokens)
     found = say("tokens found", wrong=len(wrong), tokens=tokens, verified=verified)
     if not wrong:
         return _objective("tokens", wanted, found, "met" if tokens else "not judged"), None
@@ -162,12 +161,12 @@ def _tokens(evidence: Evidence) -> Judged:
     return _objective("tokens", wanted, found, "missed"), Reason("tokens", "fail", wanted, found, sentence)
 
 
-def _answers(evidence: Evidence) -> Judged:
-    wrong, requests, wanted = evidence.unexpected, len(evidence.run.samples), same(0)
+def _answers(findings: Findings) -> Judged:
+    wrong, requests, wanted = findings.unexpected, len(findings.run.samples), same(0)
     found = say("answers found", unexpected=len(wrong), requests=requests)
     kinds = _tally(f"{each.got} for {each.expected}" for each in wrong)
     sentence = say("answers missed", unexpected=len(wrong), requests=requests, kinds=kinds)
-    met, reason = _held(evidence, "answers", wrong, Reason("answers", "fail", wanted, found, sentence))
+    met, reason = _held(findings, "answers", wrong, Reason("answers", "fail", wanted, found, sentence))
     return _objective("answers", wanted, found, met), reason
 
 
@@ -176,11 +175,11 @@ def _tally(kinds: Iterator[str]) -> str:
     return ", ".join(f"{kind} ({count:,})" for kind, count in Counter(kinds).most_common(5))
 
 
-def _quota(evidence: Evidence, *, jumped: bool) -> Judged:
-    run, window = evidence.run, evidence.exhausted_window
+def _quota(findings: Findings, *, jumped: bool) -> Judged:
+    run, window = findings.run, findings.exhausted_window
     edge = run.of(Phase.EDGE)
-    granted, refused = evidence.granted_in(window), sum(each.got == EXHAUSTED for each in edge)
-    most = max([*evidence.windows.values(), granted if edge else 0], default=0)
+    granted, refused = findings.granted_in(window), sum(each.got == EXHAUSTED for each in edge)
+    most = max([*findings.windows.values(), granted if edge else 0], default=0)
     wanted = say("quota wanted", capacity=run.capacity, window=run.window_s)
     found = say("quota found", granted=granted if edge else most, refused=refused)
     figures = {"capacity": run.capacity, "window": run.window_s}
@@ -188,13 +187,13 @@ def _quota(evidence: Evidence, *, jumped: bool) -> Judged:
     if not jumped and most > run.capacity:
         found = say("quota found", granted=most, refused=refused)
         sentence = say("quota too many", granted=most, more=most - run.capacity, **figures)
-    elif not jumped and _denied(evidence, granted):
+    elif not jumped and _denied(findings, granted):
         sentence = say("quota too few", granted=granted, fewer=run.capacity - granted, **figures)
     if sentence is not None:
         return _objective("quota", wanted, found, "missed"), Reason("quota", "fail", wanted, found, sentence)
     if not edge:
         return _objective("quota", wanted, found, "not done"), None
-    if jumped or (run.used_before is None and refused == len(edge)):  # doubts.doubts tells of the clock
+    if jumped or (run.used_before is None and refused == len(edge)):  # list_doubts() tells of the clock
         return _objective("quota", wanted, found, "not judged"), None
     if granted == run.capacity and refused == len(edge):
         return _objective("quota", wanted, found, "met"), None
@@ -202,46 +201,46 @@ def _quota(evidence: Evidence, *, jumped: bool) -> Judged:
     return _objective("quota", wanted, found, "not judged"), Reason("quota", "void", wanted, found, unclear)
 
 
-def _denied(evidence: Evidence, granted: int) -> bool:
+def _denied(findings: Findings, granted: int) -> bool:
     """A 429 came in the exhausted window although stamps of it were left, even if every lost answer was a stamp."""
-    run, until = evidence.run, (Phase.WARM_UP, Phase.STEADY, Phase.BURST, Phase.EDGE)
+    run, until = findings.run, (Phase.WARM_UP, Phase.STEADY, Phase.BURST, Phase.EDGE)
     lost = sum(not answered(each) for each in run.of(*until))
     refused = any(each.got == EXHAUSTED for each in run.of(Phase.BURST, Phase.EDGE))
     return refused and run.used_before is not None and granted + lost < run.capacity
 
 
-def _recovery(evidence: Evidence) -> Judged:
-    asked, length = evidence.run.of(Phase.RECOVERY), evidence.run.window_s
-    after = -1 if evidence.exhausted_window is None else evidence.exhausted_window
+def _recovery(findings: Findings) -> Judged:
+    asked, length = findings.run.of(Phase.RECOVERY), findings.run.window_s
+    after = -1 if findings.exhausted_window is None else findings.exhausted_window
     wrong = [each for each in asked if each.gen_time is None or each.gen_time // length <= after]
     granted, wanted = len(asked) - len(wrong), say("recovery wanted")
     if not asked:
         return _objective("recovery", wanted, same(""), "not done"), None
     found = say("recovery found", granted=granted, requests=len(asked))
     sentence = say("recovery missed", requests=len(asked), granted=granted)
-    met, reason = _held(evidence, "recovery", wrong, Reason("recovery", "fail", wanted, found, sentence))
+    met, reason = _held(findings, "recovery", wrong, Reason("recovery", "fail", wanted, found, sentence))
     return _objective("recovery", wanted, found, met), reason
 
 
-def _figures(evidence: Evidence, objectives: Objectives) -> Iterator[tuple[str, Any]]:
+def _figures(findings: Findings, objectives: Objectives) -> Iterator[tuple[str, Any]]:
     """Every figure of the verdict under its name; rates a second, times as their names say."""
-    run, span = evidence.run, doubts.steady_s(evidence)
-    yield "licensed_rate", evidence.licensed_rate
+    run, span = findings.run, steady_s(findings)
+    yield "licensed_rate", findings.licensed_rate
     yield "steady_s", span
-    yield "offered_rate", len(evidence.stamps_due) / span if span else 0.0
-    yield "achieved_rate", sum(each.got == GRANTED for each in evidence.stamps_due) / span if span else 0.0
+    yield "offered_rate", len(findings.stamps_due) / span if span else 0.0
+    yield "achieved_rate", sum(each.got == GRANTED for each in findings.stamps_due) / span if span else 0.0
     yield "requests", len(run.samples)
-    yield "tokens", len(evidence.tokens)
-    yield "tokens_wrong", len(evidence.wrong_tokens)
-    yield "tokens_verified", sum(each.verified for each in evidence.tokens)
-    yield "unexpected", dict(Counter(f"{each.got} for {each.expected}" for each in evidence.unexpected))
+    yield "tokens", len(findings.tokens)
+    yield "tokens_wrong", len(findings.wrong_tokens)
+    yield "tokens_verified", sum(each.verified for each in findings.tokens)
+    yield "unexpected", dict(Counter(f"{each.got} for {each.expected}" for each in findings.unexpected))
     yield "answers", dict(Counter(each.got for each in run.samples))
-    if ordered := evidence.ordered_ms(evidence.prompt):
+    if ordered := findings.ordered_ms(findings.prompt):
         yield "latency_ms", {f"p{percent:g}": percentile(ordered, percent) for percent in (50, 95, 99, 99.9, 100)}
     yield "p99_limit_ms", objectives.p99_ms
     yield "capacity", run.capacity
-    yield "windows", {str(window): count for window, count in sorted(evidence.windows.items())}
+    yield "windows", {str(window): count for window, count in sorted(findings.windows.items())}
     yield "generator_cpu_most", max((second.cpu for second in run.seconds), default=None)
     yield "generator_late_ms_most", max((second.late_ms for second in run.seconds), default=None)
-    yield "spoiled_seconds", len(evidence.spoiled_seconds)
+    yield "spoiled_seconds", len(findings.spoiled_seconds)
     yield "locust", run.locust

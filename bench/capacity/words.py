@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.capacity.report_words import PAGE
+from bench.capacity.report_words import REPORT
 
 
 @dataclass(frozen=True)
@@ -237,4 +237,4 @@ NOT_DONE = {
     ),
 }
 
-WORDS: dict[str, tuple[str, str]] = {**VERDICT, **OBJECTIVES, **FAILS, **VOIDS, **NOT_DONE, **PAGE}
+WORDS: dict[str, tuple[str, str]] = {**VERDICT, **OBJECTIVES, **FAILS, **VOIDS, **NOT_DONE, **REPORT}

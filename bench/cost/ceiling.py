@@ -12,7 +12,7 @@ from typing import Any
 
 from bench import host, proc, server
 from bench.cost import raw
-from bench.cost.limit import Generator
+from bench.cost.limit import GeneratorCeiling
 from bench.cost.load import Run, drive
 from bench.cost.sample import verify
 from bench.cost.stages import stages_us
@@ -99,7 +99,7 @@ def measure(keys: Sequence[str], connections: Sequence[int], seconds: float, tel
     server_core, load_core = proc.cores()
     cells = []
     with proc.pinned(load_core):
-        generator = Generator(server_core)
+        generator = GeneratorCeiling(server_core)
         for key in keys:
             tell(f"authority with a {key} key")
             raw_chunks = partial(_raw_chunks, raw.signature(key), server_core)
@@ -124,7 +124,7 @@ def _cell(
     connections: int,
     seconds: float,
     raw_chunks: Callable[[], list[float]],
-    generator: Generator,
+    generator: GeneratorCeiling,
 ) -> Cell:
     family = proc.family(tsa.pid)
     before = raw_chunks()

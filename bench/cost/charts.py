@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -15,7 +17,7 @@ from bench.cost.scale import Scale
 
 COLOURS = ("#2f6ea5", "#d9822b", "#5b9e6f", "#7d5ba6", "#b3261e", "#4f6d7a")
 GREY = "#8a94a0"
-_STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
+_STYLE: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.fonttype": "none"}
 
 
 def _draw(file: Path, width: float, height: float, draw: Callable[[Figure], None]) -> None:
@@ -90,7 +92,8 @@ def scale(found: Scale, file: Path) -> None:
     """CPU a stamp along each dimension, both axes logarithmic, the upright one the same for all: flat looks flat."""
 
     def draw(figure: Figure) -> None:
-        for axes, each in zip(figure.subplots(2, 2, sharey=True).flat, found.dimensions, strict=True):
+        shape = (math.ceil(len(found.dimensions) / 2), min(2, len(found.dimensions)))
+        for axes, each in zip(figure.subplots(*shape, sharey=True, squeeze=False).flat, found.dimensions, strict=False):
             points = [(max(1.0, point.x), point.cpu_us) for point in each.points if point.cpu_us]
             axes.plot([x for x, _ in points], [y for _, y in points], color=COLOURS[0], marker="o")
             for x, y in points:
@@ -104,4 +107,4 @@ def scale(found: Scale, file: Path) -> None:
                 axis.set_minor_formatter(lambda *_: "")
             axes.set_title(f"{each.name}: CPU a stamp, µs", fontsize=9)
 
-    _draw(file, 8, 6, draw)
+    _draw(file, 8, 1.5 + 2.25 * math.ceil(len(found.dimensions) / 2), draw)

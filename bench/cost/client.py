@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, cast
 
 from bench.cost.framing import CHUNKED, HEAD_END, UNTIL_CLOSED, chunks, read_head
 
@@ -73,6 +73,7 @@ class Client(asyncio.Protocol):
 
     __slots__ = (
         "answered",
+        "connected",
         "head",
         "imprint",
         "load",
@@ -87,8 +88,7 @@ class Client(asyncio.Protocol):
 
     def __init__(self, load: Owner, head: bytes) -> None:
         self.load, self.head = load, head
-        self.transport: asyncio.Transport | None = None
-        self.owed = self.served = False
+        self.connected = self.owed = self.served = False
         self.draw()
 
     def draw(self) -> None:
@@ -97,9 +97,10 @@ class Client(asyncio.Protocol):
         self.request = b"".join((self.head, self.imprint, NONCE, self.nonce, self.load.tail))
         self.sent = time.perf_counter_ns()
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.transport, self.partial, self.answered, self.owed = transport, b"", False, True
-        transport.write(self.request)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.partial, self.answered, self.connected, self.owed = b"", False, True, True
+        self.transport.write(self.request)
 
     def data_received(self, data: bytes) -> None:
         if self.partial:
@@ -146,5 +147,5 @@ class Client(asyncio.Protocol):
     def abort(self) -> None:
         """End now; what is still owed has been counted."""
         self.owed = False
-        if self.transport:
+        if self.connected:
             self.transport.abort()

@@ -15,7 +15,7 @@ from bench import BenchError, host, proc
 from bench.cost import raw
 from bench.cost.ceiling import percentiles_ms
 from bench.cost.introduce import Introduction, Subject, introduce
-from bench.cost.limit import Generator
+from bench.cost.limit import GeneratorCeiling
 from bench.cost.load import CLOSED, NO_CONNECTION, Way, drive
 
 TRIAL_S = 0.5
@@ -129,7 +129,7 @@ def measure(
                 tell(f"{each.subject.name}, {each.connections} connections, {seconds:g} s, {number + 1} of {rounds}")
                 turns[-1].append(_turn(each, seconds))
         raw_us = {key: statistics.median(found) for key, found in chunks.items()}
-        generator = Generator(server_core)
+        generator = GeneratorCeiling(server_core)
         results = [_result(each, place, turns, raw_us, generator) for place, each in enumerate(ready)]
     if results[0].stamps_per_s is None:
         results = [replace(each, rate_ratio=None, cpu_ratio=None) for each in results]
@@ -201,7 +201,7 @@ def _result(
     place: int,
     rounds: Sequence[Sequence[Turn]],
     raw_us: dict[str, float],
-    generator: Generator,
+    generator: GeneratorCeiling,
 ) -> Result:
     """The medians of one authority, which is the `place`-th of each round."""
     own, first = [turns[place] for turns in rounds], [turns[0] for turns in rounds]

@@ -6,6 +6,7 @@ With `--close` it closes each connection after one answer.
 
 import asyncio
 import sys
+from typing import cast
 
 import uvloop
 
@@ -21,8 +22,8 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/timestamp-reply\r\nContent
 class Constant(asyncio.Protocol):
     """Every segment that comes in is taken for one whole request."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self.transport.write(self.answer(data[-TAIL_OCTETS:]))

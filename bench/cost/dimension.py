@@ -9,19 +9,20 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from bench import proc, server
-from bench.cost import growth
+from bench import BenchError, proc, server
 from bench.cost.ceiling import percentiles_ms
-from bench.cost.limit import Generator
+from bench.cost.limit import GeneratorCeiling
 from bench.cost.load import LOOPBACK, Way, drive
 
 CONNECTIONS = 256
 """Where connections are not what is varied."""
+_FILL_PER_S = 20_000
+_LONGEST_FILL_S = 10.0
 
 
 @dataclass(frozen=True)
 class Point:
-    """One cell: medians over its rounds; None with the reason in `not_done`, which may also be a remark."""
+    """One cell: medians over its rounds; without figures, `not_done` says why. `remark` is what else must be known."""
 
     x: float
     not_done: str = ""
@@ -34,7 +35,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Dimension:
-    """What was varied, what came of it, and the slope over all cells that were done."""
+    """A dimension, its points, and the slope over all cells that were done."""
 
     name: str
     points: list[Point]
@@ -52,48 +53,65 @@ class Cell:
     connections: int = CONNECTIONS
     way: Way = LOOPBACK
     rows: bool = False
-    """x is what the ledger has on average during the load, and not what is given here."""
+    """The point's x is the mean number of stamps in the ledger during the load, and not the x given here."""
     remark: str = ""
 
 
+@dataclass(frozen=True)
+class _Load:
+    """The figures of one load of a cell."""
+
+    x: float
+    stamps_per_s: float
+    cpu_us: float
+    latency_ms: dict[str, float]
+    wrong: int
+
+
 class Loader:
-    """What all cells share: the cores, how long and how often each is loaded."""
+    """The common part of all cells: the cores, the length and number of loads."""
 
     def __init__(self, seconds: float, rounds: int, tell: Callable[[str], None]) -> None:
         self.seconds, self.rounds, self.tell = seconds, rounds, tell
         self.server_core, self.load_core = proc.cores()
         self.all_cores = os.sched_getaffinity(0)
-        self._generator = Generator(self.server_core)
+        self._generator = GeneratorCeiling(self.server_core)
 
     def pinned(self) -> AbstractContextManager[None]:
         """Keep the load generator, which is this thread, on its core."""
         return proc.pinned(self.load_core)
 
+    def fill(self, tsa: server.Server, stamps: int) -> None:
+        """Have an authority stamp until its ledger has at least so many. BenchError on a wrong answer."""
+        while (missing := stamps - tsa.batches()[0]) > 0:
+            self.tell(f"filling a ledger, {stamps - missing:,.0f} of {stamps:,} stamps")
+            run = drive(tsa.port, CONNECTIONS, max(0.1, min(_LONGEST_FILL_S, missing / _FILL_PER_S)), lambda: 0)
+            if run.faults:
+                raise BenchError(f"a ledger could not be filled; wrong answers: {dict(run.faults)}")
+
     def dimension(self, name: str, cells: Sequence[Cell], not_done: Sequence[Point] = ()) -> Dimension:
         """Load all the cells in turn. BenchError where one cannot be measured."""
-        rounds: list[list[Point]] = []
+        loads: list[list[_Load]] = [[] for _ in cells]
         for number in range(self.rounds):
-            rounds.append([])
-            for cell in cells:
+            for cell, found in zip(cells, loads, strict=True):
                 self.tell(f"{name}: {cell.x:,}, {self.seconds:g} s, {number + 1} of {self.rounds}")
-                rounds[-1].append(self._load(cell))
-        points = [self._median(cell, of_cell) for cell, of_cell in zip(cells, zip(*rounds, strict=True), strict=True)]
+                found.append(self._load(cell))
+        points = [self._median(cell, found) for cell, found in zip(cells, loads, strict=True)]
         return summed_up(name, [*points, *not_done])
 
-    def _load(self, cell: Cell) -> Point:
+    def _load(self, cell: Cell) -> _Load:
         family = proc.family(cell.tsa.pid)
-        before = growth.rows_of(cell.tsa.directory) if cell.rows else 0
         run = drive(cell.tsa.port, cell.connections, self.seconds, lambda: proc.cpu_ns(family), way=cell.way)
         stamps = len(run.latencies)
-        return Point(
-            x=before + stamps / 2 if cell.rows else cell.x,
+        return _Load(
+            x=cell.tsa.batches()[0] - stamps / 2 if cell.rows else cell.x,
             stamps_per_s=stamps / run.elapsed * 1e9,
             cpu_us=run.server_cpu / stamps / 1000,
             latency_ms=percentiles_ms(run.latencies),
             wrong=run.faults.total(),
         )
 
-    def _median(self, cell: Cell, found: Sequence[Point]) -> Point:
+    def _median(self, cell: Cell, found: Sequence[_Load]) -> Point:
         per_s = statistics.median(each.stamps_per_s for each in found)
         wrong = sum(each.wrong for each in found)
         x = statistics.median(each.x for each in found)
@@ -112,16 +130,26 @@ class Loader:
 
 
 def summed_up(name: str, points: Sequence[Point]) -> Dimension:
-    """The points of a dimension with the slope through those that were measured."""
-    done = [(point.x, point.cpu_us) for point in points if point.cpu_us and point.x > 0]
-    exponent = _exponent(done)
+    """The points of a dimension with the slope through the measured ones."""
+    done = [point for point in points if point.cpu_us and point.x > 0]
+    exponent = _exponent([(point.x, point.cpu_us) for point in done if point.cpu_us])
     if exponent is None:
         return Dimension(name, list(points), None, f"{name}: no slope, for fewer than two cells were done.")
     sentence = (
         f"{name}: a stamp's CPU time goes as about the power {exponent:+.3f}: with twice as many, a stamp costs"
-        f" {2**exponent:.3f} times as much CPU time."
+        f" {2**exponent:.3f} times as much CPU time. {_last_to_first(done[0], done[-1])}"
     )
     return Dimension(name, list(points), exponent, sentence)
+
+
+def _last_to_first(first: Point, last: Point) -> str:
+    """The ratios of the last cell to the first, as a sentence."""
+    ratios = []
+    if first.cpu_us and last.cpu_us:
+        ratios.append(f"CPU a stamp {last.cpu_us / first.cpu_us:.3f}")
+    if first.latency_ms and last.latency_ms:
+        ratios.append(f"p99 {last.latency_ms['p99'] / first.latency_ms['p99']:.3f}")
+    return f"Last to first: {', '.join(ratios)} times."
 
 
 def _exponent(pairs: Sequence[tuple[float, float]]) -> float | None:

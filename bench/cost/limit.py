@@ -1,6 +1,11 @@
-"""The load generator's own ceiling: a server near it cannot be measured, and no figure of such a one is told."""
+"""The ceiling of the load generator: the figures of a server that comes near it are not told."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from bench import BenchError, proc, server
 from bench.cost.load import Way, drive
@@ -8,12 +13,12 @@ from bench.cost.load import Way, drive
 SECONDS = 1.0
 AGAIN = 3
 SHARE = 0.8
-"""A server that takes more than this of what the generator has for a constant reply is not measured with it."""
+"""The most of the generator's ceiling that a server may take and still be measured with it."""
 NOT_MEASURED = "not measured: the generator was the limit"
 
 
-class Generator:
-    """What the load generator takes from a server, on `core`, that does nothing for its answers."""
+class GeneratorCeiling:
+    """The answers a second that the load generator takes from a server, on `core`, that gives a constant reply."""
 
     def __init__(self, core: int) -> None:
         self._core = core
@@ -38,9 +43,20 @@ class Generator:
 
 
 def constant_per_s(core: int, connections: int, *, closing: bool) -> float:
-    """Right answers a second from the constant-reply server. BenchError when any is wrong: then ours are, too."""
-    with server.constant(core, closing=closing) as (pid, port):
+    """Right answers a second from the constant-reply server. BenchError for a wrong one: then ours may be, too."""
+    with constant_server(core, closing=closing) as (pid, port):
         run = drive(port, connections, SECONDS, lambda: proc.cpu_ns([pid]), way=Way(reopen=closing))
     if run.faults:
         raise BenchError(f"the load generator found fault with the constant reply: {dict(run.faults)}")
     return len(run.latencies) / run.elapsed * 1e9
+
+
+@contextmanager
+def constant_server(core: int, *, closing: bool = False) -> Iterator[tuple[int, int]]:
+    """The constant-reply server on one core, `closing` each connection or not: its process and its port."""
+    command = [sys.executable, "-m", "bench.cost.constant", *(["--close"] if closing else [])]
+    with server.running(command, core, subprocess.PIPE) as process:
+        line = process.stdout.readline() if process.stdout else b""
+        if not line:
+            raise BenchError("the constant-reply server did not start")
+        yield process.pid, int(line)

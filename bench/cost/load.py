@@ -20,8 +20,8 @@ import uvloop
 
 from bench import BenchError
 from bench.cost.client import CERT_REQ, NONCE, QUERY, Client, fault, queries, query_head
+from bench.server import HOST
 
-HOST = "127.0.0.1"
 WARM_UP_S = 1.0
 CLOSED, NO_CONNECTION = "connection closed before the answer", "no connection"
 

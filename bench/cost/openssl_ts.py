@@ -38,7 +38,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         query, reply = self.folder / "query.tsq", self.folder / "reply.tsr"
         query.write_bytes(self.rfile.read(min(LIMIT, int(self.headers.get("Content-Length", 0)))))
-        command = ["openssl", "ts", "-reply", "-config", self.folder / "ts.cnf", "-queryfile", query, "-out", reply]
+        command: list[str | Path] = ["openssl", "ts", "-reply", "-config", self.folder / "ts.cnf"]
+        command += ["-queryfile", query, "-out", reply]
         done = subprocess.run(command, capture_output=True, check=False)
         body = reply.read_bytes() if done.returncode == 0 else done.stderr
         self.send_response(200 if done.returncode == 0 else 500)

@@ -35,7 +35,7 @@ def signature(key: str) -> Callable[[], bytes]:
     return lambda: ed_key.sign(data)
 
 
-def chunks_us(sign: Callable[[], bytes]) -> list[float]:
+def chunks_us(sign: Callable[[], object]) -> list[float]:
     """µs of this thread's CPU a signature, once for each of 25 chunks of at least 10 ms."""
     count = 1
     while _thread_ns(sign, count) < CHUNK_NS:
@@ -43,7 +43,7 @@ def chunks_us(sign: Callable[[], bytes]) -> list[float]:
     return [_thread_ns(sign, count) / count / 1000 for _ in range(CHUNKS)]
 
 
-def _thread_ns(sign: Callable[[], bytes], count: int) -> int:
+def _thread_ns(sign: Callable[[], object], count: int) -> int:
     started = time.thread_time_ns()
     for _ in range(count):
         sign()

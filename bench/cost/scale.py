@@ -1,34 +1,33 @@
-"""How the cost of a stamp grows: with workers, connections, applications, and the rows that the ledger has.
+"""How the cost of a stamp grows: with workers, connections, applications, and the rows of the ledger.
 
 Each dimension is measured by itself, its cells in turn, A B C A B C, so that what else the machine does meets them all.
+All servers are made with `tsa` commands, and the rows of a large ledger are stamps that its authority gave.
 """
 
 from __future__ import annotations
 
-import hashlib
 import resource
-import secrets
-import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bench import BenchError, host, server
-from bench.cost import growth
 from bench.cost.dimension import CONNECTIONS, Cell, Dimension, Loader, Point
 from bench.cost.load import Way
 
-KEY = growth.KEY
+KEY = "p256"
 WORKERS = (1, 2, 4, 8)
 CONNECTION_COUNTS = (1, 10, 100, 1000)
 APPLICATIONS = (1, 10, 100)
 ROWS = 10_000_000
-_FIRST_ROWS = 100_000
 LICENCES = 1000
 """Of each application."""
+DIMENSIONS = ("workers", "connections", "applications", "ledger rows")
+
+_FIRST_ROWS = 100_000
+_ONE_FILE = {"ledger": {"roll_mib": 1 << 20}}
+"""All rows of a ledger are to be in one file, which is the worst that can be."""
 
 
 @dataclass(frozen=True)
@@ -49,25 +48,27 @@ class Scale:
 
 @dataclass(frozen=True)
 class Extent:
-    """How far each dimension goes; `rows` is the largest ledger."""
+    """How far each dimension goes, `rows` being the largest ledger, and which dimensions are measured."""
 
     rows: int
     workers: Sequence[int] = WORKERS
     connections: Sequence[int] = CONNECTION_COUNTS
     applications: Sequence[int] = APPLICATIONS
+    dimensions: Sequence[str] = DIMENSIONS
 
 
 def measure(extent: Extent, seconds: float, rounds: int, tell: Callable[[str], None]) -> Scale:
     """Measure every dimension. `seconds` of a cell, after 1 s of warm-up. BenchError where that cannot be done."""
     loader = Loader(seconds, rounds, tell)
     open_files(max(extent.connections))
+    ways: dict[str, Callable[[], Dimension]] = {
+        "workers": lambda: workers(loader, extent.workers),
+        "connections": lambda: connections(loader, extent.connections),
+        "applications": lambda: applications(loader, extent.applications),
+        "ledger rows": lambda: ledger(loader, extent.rows),
+    }
     with loader.pinned():
-        dimensions = [
-            workers(loader, extent.workers),
-            connections(loader, extent.connections),
-            applications(loader, extent.applications),
-            ledger(loader, extent.rows),
-        ]
+        dimensions = [ways[name]() for name in extent.dimensions]
     return Scale(host.describe(), KEY, seconds, rounds, dimensions)
 
 
@@ -92,7 +93,7 @@ def workers(loader: Loader, counts: Sequence[int]) -> Dimension:
                 not_done.append(Point(count, f"not done: this machine has {len(allowed)} cores"))
                 continue
             shared = count > len(others)
-            tsa = stack.enter_context(served(allowed if shared else others[:count], count))
+            tsa = stack.enter_context(server.authority(KEY, allowed if shared else others[:count], workers=count))
             remark = "with as many workers as cores, one shares its core with the load generator" if shared else ""
             cells.append(Cell(count, tsa, remark=remark))
         return loader.dimension("workers", cells, not_done)
@@ -100,30 +101,34 @@ def workers(loader: Loader, counts: Sequence[int]) -> Dimension:
 
 def connections(loader: Loader, counts: Sequence[int]) -> Dimension:
     """One server over so many keep-alive connections, a request outstanding on each."""
-    with served(loader.server_core) as tsa:
+    with server.authority(KEY, loader.server_core) as tsa:
         return loader.dimension("connections", [Cell(count, tsa, count) for count in counts])
 
 
 def applications(loader: Loader, counts: Sequence[int]) -> Dimension:
     """One server; its 256 connections (or as many as there are applications) are shared out among so many of them."""
     keys: list[str] = []
-    with served(loader.server_core, prepare=lambda directory: keys.extend(register(directory, max(counts)))) as tsa:
+
+    def register(directory: Path) -> None:
+        loader.tell(f"registering {max(counts)} applications")
+        keys.extend(server.register(directory, f"bench-{number}", LICENCES) for number in range(max(counts)))
+
+    with server.authority(KEY, loader.server_core, prepare=register) as tsa:
         lines = [f"Authorization: Bearer {key}\r\n" for key in keys]
         cells = [Cell(count, tsa, max(CONNECTIONS, count), Way(lines=lines[:count])) for count in counts]
         return loader.dimension("applications", cells)
 
 
 def ledger(loader: Loader, rows: int) -> Dimension:
-    """Servers beside each other, with ledger files of 0 rows to `rows`; what is between that and 10 M is not done."""
+    """Servers beside each other, with ledgers of 0 rows to `rows`, each in one file; larger ledgers are not done."""
     steps = [0, *(step for step in _decades() if step < rows), *([rows] if rows else [])]
-    beyond = [step for step in (*_decades(), ROWS) if step > rows]
-    not_done = [Point(step, f"not done: takes --rows {step}") for step in beyond]
+    not_done = [Point(step, f"not done: takes --rows {step}") for step in (*_decades(), ROWS) if step > rows]
     with ExitStack() as stack:
         cells = []
         for step in steps:
-            name = stack.enter_context(TemporaryDirectory(prefix="tsa-bench-"))
-            growth.prepare(Path(name), step, loader.server_core, loader.tell)
-            cells.append(Cell(step, stack.enter_context(server.serving(Path(name), loader.server_core)), rows=True))
+            tsa = stack.enter_context(server.authority(KEY, loader.server_core, changed=_ONE_FILE))
+            loader.fill(tsa, step)
+            cells.append(Cell(step, tsa, rows=True, remark=f"{_ledger_mib(tsa.directory):,.0f} MiB"))
         return loader.dimension("ledger rows", cells, not_done)
 
 
@@ -134,30 +139,6 @@ def _decades() -> Iterator[int]:
         step *= 10
 
 
-@contextmanager
-def served(
-    cores: int | Sequence[int], workers: int = 1, prepare: Callable[[Path], None] = lambda _: None
-) -> Iterator[server.Server]:
-    """A new authority on these cores, its folder prepared before it is served; the folder goes with it."""
-    with TemporaryDirectory(prefix="tsa-bench-") as name:
-        server.initialise(Path(name), KEY)
-        prepare(Path(name))
-        with server.serving(Path(name), cores, workers) as tsa:
-            yield tsa
-
-
-def register(directory: Path, count: int) -> list[str]:
-    """Register so many applications, with licences; their APP_KEYs. By SQL: `tsa app add` takes a second for each."""
-    keys = [secrets.token_urlsafe(32) for _ in range(count)]
-    now = int(time.time())
-    with closing(sqlite3.connect(directory / "control.db")) as connection, connection:
-        for number, key in enumerate(keys):
-            added = connection.execute(
-                "INSERT INTO application (name, key_hash, created) VALUES (?, ?, ?)",
-                (f"bench-{number}", hashlib.sha256(key.encode()).digest(), now),
-            )
-            connection.execute(
-                "INSERT INTO licence (application, count, valid_from) VALUES (?, ?, 0)",
-                (added.lastrowid, LICENCES),
-            )
-    return keys
+def _ledger_mib(directory: Path) -> float:
+    """The files of a ledger together."""
+    return sum(file.stat().st_size for file in (directory / "ledger").rglob("*") if file.is_file()) / 2**20

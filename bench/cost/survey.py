@@ -24,10 +24,10 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import BenchError, proc, server
-from bench.cost import ceiling, charts, compare, raw, scale
+from bench import BenchError, host, proc, server
+from bench.cost import ceiling, compare, raw, scale
 from bench.cost.introduce import Subject, introduce
-from bench.cost.survey_page import Page
+from bench.cost.survey_page import SurveyPage
 
 COMPARED_KEYS = ("p256", "rsa2048")
 CONNECTIONS = (32, 256)
@@ -52,10 +52,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _survey(options: argparse.Namespace, tell: Callable[[str], None]) -> int:
+    host.require("matplotlib")
+    from bench.cost import charts
+
     if not options.out.is_dir():
         raise BenchError(f"{options.out} is no folder")
     stem = options.out / f"{datetime.now(UTC):%Y-%m-%d}-survey"
-    page, status = Page(stem.with_suffix(".md"), os.getloadavg()), 0
+    page, status = SurveyPage(stem.with_suffix(".md"), os.getloadavg()), 0
     for key in COMPARED_KEYS:
         with peers(key) as subjects:
             compared = compare.measure(subjects, CONNECTIONS[0], options.seconds, options.rounds, tell)
@@ -65,7 +68,8 @@ def _survey(options: argparse.Namespace, tell: Callable[[str], None]) -> int:
     page.ceiling(found, _keep(stem, "ceiling", found, charts.ceiling))
     grown = scale.measure(scale.Extent(options.rows), options.seconds, options.rounds, tell)
     page.scale(grown, _keep(stem, "scale", grown, charts.scale))
-    page.write(os.getloadavg(), with_certomancer=has_certomancer())
+    not_done = {} if has_certomancer() else {"certomancer": "it was not on the PATH"}
+    page.write(os.getloadavg(), not_done)
     return 1 if (status | found.exit_status | grown.exit_status) & 1 else 0
 
 
@@ -92,7 +96,8 @@ def peers(key: str) -> Iterator[list[Subject]]:
         ours = stack.enter_context(server.serving(directory, core))
         subjects = [Subject("ours", f"http://127.0.0.1:{ours.port}/", ours.pid)]
         port = server.free_port()
-        command = [sys.executable, "-m", "bench.cost.openssl_ts", "--dir", directory, "--port", str(port)]
+        command: list[str | Path] = [sys.executable, "-m", "bench.cost.openssl_ts"]
+        command += ["--dir", directory, "--port", str(port)]
         subjects.append(_started(stack, "openssl ts", command, f"http://127.0.0.1:{port}/", core))
         if has_certomancer():
             subjects.append(_certomancer(stack, directory, core))
@@ -105,7 +110,7 @@ def _certomancer(stack: ExitStack, directory: Path, core: int) -> Subject:
     folder.mkdir()
     shutil.copy(directory / "keys" / "tsa.key", folder)
     shutil.copy(CERTOMANCER, folder)
-    settings = {"CONFIG": folder / CERTOMANCER.name, "KEY_DIR": folder, "NO_WEB_UI": 1}
+    settings: dict[str, object] = {"CONFIG": folder / CERTOMANCER.name, "KEY_DIR": folder, "NO_WEB_UI": 1}
     environment = os.environ | {f"CERTOMANCER_{name}": str(value) for name, value in settings.items()}
     command = ["gunicorn", "--workers", "1", "--bind", f"127.0.0.1:{port}"]
     command.append("certomancer.integrations.animator:app")

@@ -1,4 +1,4 @@
-"""The page of a survey, in Markdown: tables of what was measured, and what must be known to read them."""
+"""The page of a survey, in Markdown: tables of the figures of this run, and captions that say how they were made."""
 
 from __future__ import annotations
 
@@ -8,62 +8,42 @@ from typing import TypeVar
 
 from rich.text import Text
 
-from bench.cost.ceiling import Ceiling
+from bench.cost.ceiling import Ceiling, Cell
 from bench.cost.compare import Comparison
 from bench.cost.scale import Scale
-from bench.show import COMPARED, ROWS
+from bench.cost.show import COMPARED, ROWS, remarks
 
 T = TypeVar("T")
 
-_INTRODUCTION = """
-All servers on one core, the load on another, requests with distinct imprints and nonces, every answer checked for both.
-CPU time is that of the server's processes, those that have ended included. Compare ratios, not absolute figures: what
-else the machine did meets all of them, for they were loaded in turn. The load average says how busy it was: above the 2
-that server and generator make, the machine was shared with others, and stamps/s and latencies are of what was left.
+_CAPTION = """
+The servers run on one core, the load on another. Every request has its own messageImprint and nonce, and every answer
+is checked for both. CPU time is that of all processes of a server, ended ones included. Servers and cells are loaded in
+turn, so that other work of the machine meets all of them: ratios can be compared better than absolute figures.
 """
 
-_COMPARED = """
-- **ours** makes every token durable in its ledger (synchronous=FULL) before it leaves; the others store nothing.
-- **openssl ts** is no server. Here a process is started for each request (`openssl_ts.py`), as whoever serves it
-  must; the figure has that process, and the little HTTP around it, one request after the other.
-"""
-
-_CERTOMANCER = """
-- **certomancer** (PyPI) is a tool for PKI tests; here under gunicorn with one worker. Its tokens name the certificate
-  by ESSCertID with SHA-1, and tsa.verify, which wants ESSCertIDv2 (RFC 5816), does not prove them.
-"""
-
-_NO_CERTOMANCER = """
-- **certomancer**: not done, it was not on the PATH.
-"""
-
-_NOT_DONE = """
-- uts-server, sigstore/timestamp-authority, digitorus/timestamp, SignServer, Bouncy Castle: not done; no Debian or PyPI
-  package brings one of them as a server.
-- Debian: `apt-cache search` finds clients (python3-rfc3161ng) and no authority but `openssl ts`.
-- Other packages on PyPI are clients and verifiers; zeitgitterd stamps git commits, not by RFC 3161.
-- Keys in hardware, TLS, certReq TRUE, load from other machines: not done.
-"""
+_SUBJECTS = {
+    "ours": "`tsa serve` with one worker; a token leaves when its ledger row is durable (synchronous=FULL).",
+    "openssl ts": "`bench/cost/openssl_ts.py`: a process of `openssl ts` for each request, one after the other.",
+    "certomancer": "under gunicorn with one worker, configured by `bench/cost/certomancer.yml`.",
+}
+"""How each server of a comparison is run."""
 
 
-class Page:
+class SurveyPage:
     """Sections, in the order in which they are added."""
 
     def __init__(self, file: Path, load_average: tuple[float, float, float]) -> None:
         self._file, self._before = file, load_average
         self._sections: list[str] = []
         self._host: Mapping[str, str | int] = {}
+        self._compared: dict[str, None] = {}
 
     def comparison(self, key: str, found: Comparison, record: str) -> None:
         """Ours beside the others, with a key of one type."""
         table = _table([each.name for each in found.results], COMPARED, found.results)
-        said = [f"{each.name}: {why}." for each in found.results for why in each.not_measured]
-        said += [
-            f"{each.name}: {count:,} wrong: {what}." for each in found.results for what, count in each.faults.items()
-        ]
-        how = f"Medians of rounds of {found.seconds:g} s, in turn."
-        self._add(f"Beside others: {key}", table, [how, *said, *found.notes], record)
+        self._add(f"Beside others: {key}", table, list(remarks(found)), record)
         self._host = self._host or found.host
+        self._compared |= dict.fromkeys(each.name for each in found.results)
 
     def ceiling(self, found: Ceiling, record: str) -> None:
         """The ceiling of each key."""
@@ -89,8 +69,8 @@ class Page:
         shown = f"![{title}]({record}.svg)\n\nRaw record: [{record}.json]({record}.json)." if record else ""
         self._sections.append("\n\n".join(part for part in (f"## {title}", table, "\n".join(said), shown) if part))
 
-    def write(self, load_average: tuple[float, float, float], *, with_certomancer: bool) -> None:
-        """Write the page; `load_average` is that at the end."""
+    def write(self, load_average: tuple[float, float, float], not_done: Mapping[str, str]) -> None:
+        """Write the page; `load_average` is that at the end, `not_done` the names left out, and why."""
         command = str(self._host["command"]).replace("survey.py", "python -m bench.cost.survey")
         host, before, after = self._host, f"{self._before[0]:.1f}", f"{load_average[0]:.1f}"
         where = (
@@ -98,14 +78,16 @@ class Page:
             f" cryptography {host['cryptography']} ({host['cryptography_openssl']}).\n{host['date']},"
             f" load average {before} at the start and {after} at the end. Made by `{command}`."
         )
-        peers = _COMPARED.strip() + (_CERTOMANCER if with_certomancer else _NO_CERTOMANCER)
-        parts = [f"# Survey of {self._file.stem[:10]}", where, _INTRODUCTION, *self._sections]
-        parts += ["## What was compared", peers, "## Not done", _NOT_DONE]
+        subjects = [f"- **{name}**: {_SUBJECTS[name]}" for name in self._compared if name in _SUBJECTS]
+        left_out = [f"- **{name}**: not done, {why}." for name, why in not_done.items()]
+        parts = [f"# Survey of {self._file.stem[:10]}", where, _CAPTION, *self._sections]
+        parts += ["## Servers compared", "\n".join(subjects)] if subjects else []
+        parts += ["## Not done", "\n".join(left_out)] if left_out else []
         self._file.write_text("\n\n".join(part.strip() for part in parts) + "\n", "utf-8")
 
 
-def _stage(name: str) -> Callable[[object], str]:
-    return lambda cell: f"{cell.stages_us[name]:,.1f}" if cell.stages_us else "not measured"  # type: ignore[attr-defined]
+def _stage(name: str) -> Callable[[Cell], str]:
+    return lambda cell: f"{cell.stages_us[name]:,.1f}" if cell.stages_us else "not measured"
 
 
 def _table(heads: Sequence[str], rows: Mapping[str, Callable[[T], str]], results: Sequence[T]) -> str:

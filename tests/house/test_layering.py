@@ -32,7 +32,13 @@ ONLY = {
     "tsa.protocol": set(),
     "signer": set(),
     "certs": {"signer"},
-    "bench": {"tsa.protocol", "tsa.verify"},  # an outhouse, which measures the house from outside
+    # An outhouse, which measures the house from outside.
+    "bench": set(),
+    "bench.cli": {"bench", "bench.cost", "bench.capacity"},
+    "bench.cost": {"bench", "tsa.protocol", "tsa.verify", "certs"},
+    "bench.capacity": {"bench", "tsa.protocol", "tsa.verify", "certs"},
+    # The declared exception: the cost of the clock and of a ledger row cannot be told from outside. Nobody imports it.
+    "bench.cost.inside": {"tsa.clock", "tsa.ledger", "tsa.state"},
 }
 ROOMS = {room for floor in FLOORS for room in floor} | ONLY.keys()
 HOUSES = {room.partition(".")[0] for room in ROOMS}
@@ -123,6 +129,10 @@ def test_every_room_of_the_table_stands() -> None:
         ("signer.key", "from certs.chain import Chain", "certs.chain"),
         ("bench.cost.load", "from tsa.server.lane import Lane", "tsa.server.lane"),
         ("bench.cost.stages", "from tsa.ledger import writer", "tsa.ledger.writer"),
+        ("bench.cost.stages", "from bench.cost import inside", "bench.cost.inside"),
+        ("bench.cost.inside", "from tsa.stamping import issue", "tsa.stamping.issue"),
+        ("bench.cost.load", "from bench.capacity.record import Run", "bench.capacity.record"),
+        ("bench.server", "from bench.cost.load import drive", "bench.cost.load"),
     ],
 )
 def test_an_arrow_that_points_up_is_seen(module: str, source: str, target: str) -> None:

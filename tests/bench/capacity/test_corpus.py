@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import api
+from bench.capacity import authority
 from bench.capacity.corpus import BAD, Asked, Corpus, read
 from bench.capacity.record import EXHAUSTED, GOOD, GRANTED, NO_ANSWER
 from tests.support.server import Server
@@ -29,7 +30,7 @@ def good(server: Server) -> tuple[Asked, bytes]:
 
 
 def test_every_good_request_is_granted_and_proved(server: Server) -> None:
-    check = api.verifier(server.url)
+    check = authority.verifier(server.url)
     serials = set()
     for number in range(ROUND):
         asked = CORPUS.request(GOOD, "granted", number)

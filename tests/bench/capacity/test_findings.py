@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.capacity.findings import Evidence, percentile
+from bench.capacity.findings import Findings, percentile
 from bench.capacity.record import NOT_PROVED, REPEATED, ClockReading, GeneratorSecond, Phase
 from bench.capacity.verdict import judge
 from tests.support.runs import CAPACITY, EPOCH, good_run, refused, run_of, stamp, steady
@@ -27,22 +27,22 @@ def test_percentile_is_the_smallest_value_that_so_many_do_not_exceed(values: lis
 def test_spoiled_time_is_within_the_request(at: float, length: float, bad: set[int], late: float) -> None:
     sample = stamp(Phase.STEADY, at, done=at + length)
     run = run_of([sample], seconds=[GeneratorSecond(float(second), 0, 0.1, late) for second in bad])
-    evidence = Evidence(run)
-    assert bad <= evidence.spoiled_seconds
-    assert 0 <= evidence.spoiled_s(sample) <= length + 1e-9
-    assert evidence.spoiled_s(sample) == pytest.approx(
-        sum(max(0.0, min(at + length, second + 1) - max(at, second)) for second in evidence.spoiled_seconds)
+    findings = Findings(run)
+    assert bad <= findings.spoiled_seconds
+    assert 0 <= findings.spoiled_s(sample) <= length + 1e-9
+    assert findings.spoiled_s(sample) == pytest.approx(
+        sum(max(0.0, min(at + length, second + 1) - max(at, second)) for second in findings.spoiled_seconds)
     )
 
 
 def test_a_generator_that_woke_late_spoiled_the_time_that_it_slept() -> None:
     run = run_of([], seconds=[GeneratorSecond(10.2, 0, 0.1, 2_500.0), GeneratorSecond(20.0, 0, 0.95, 0.5)])
-    assert Evidence(run).spoiled_seconds == {7, 8, 9, 10, 11, 20}
+    assert Findings(run).spoiled_seconds == {7, 8, 9, 10, 11, 20}
 
 
 def test_a_good_second_spoils_nothing() -> None:
-    assert Evidence(run_of([])).spoiled_seconds == set()
-    assert Evidence(run_of([], seconds=[GeneratorSecond(3.0, 0, 0.89, 20.0)])).spoiled_seconds == set()
+    assert Findings(run_of([])).spoiled_seconds == set()
+    assert Findings(run_of([], seconds=[GeneratorSecond(3.0, 0, 0.89, 20.0)])).spoiled_seconds == set()
 
 
 def test_a_clock_that_is_slewed_did_not_jump() -> None:
@@ -65,8 +65,8 @@ def test_a_clock_that_stands_still_makes_wrong_tokens() -> None:
 
 def test_a_token_of_a_slow_server_has_the_time_of_its_making() -> None:
     slow = [sample._replace(done=sample.done + 30) for sample in steady()]
-    assert Evidence(run_of(slow)).wrong_tokens == []
-    assert Evidence(run_of(slow)).clocks_apart_s == 0
+    assert Findings(run_of(slow)).wrong_tokens == []
+    assert Findings(run_of(slow)).clocks_apart_s == 0
 
 
 @pytest.mark.parametrize("fault", [REPEATED, f"{NOT_PROVED}: Step 7"])

@@ -19,12 +19,13 @@ from rich.console import Console
 from bench.capacity import suite
 from bench.capacity.progress import Progress
 from bench.capacity.record import Run
-from bench.capacity.verdict import Objectives, Verdict, judge
+from bench.capacity.target import Options, under_test
+from bench.capacity.verdict import CapacityVerdict, Objectives, judge
 from tests.support.liar import Honest, serving
 from tsa.protocol import der, tsp
 
 RATE = 150
-SHORT = suite.Options(
+SHORT = Options(
     url=None,
     licences=2,
     stamps_per_licence_hour=RATE * 1800,
@@ -42,12 +43,12 @@ PATIENT = Objectives(p99_ms=1_000.0)
 """What a server in this process, beside other tests, can be held to."""
 
 
-def run_against(authority: Honest, options: suite.Options, folder: Path) -> Run:
+def run_against(authority: Honest, options: Options, folder: Path) -> Run:
     """A run of the real suite against a server in this process."""
     key = "an APP_KEY" if options.exhaust else ""
     with serving(authority) as url:
         asked = replace(options, url=url)
-        with suite.target(asked, key) as found, Progress(Console(file=io.StringIO())) as progress:
+        with under_test(asked, key) as found, Progress(Console(file=io.StringIO())) as progress:
             return suite.conduct(asked, found, key, folder, progress)
 
 
@@ -56,15 +57,15 @@ def calm(run: Run) -> Run:
     return replace(run, seconds=[second._replace(cpu=0.1, late_ms=1.0) for second in run.seconds])
 
 
-def fails(verdict: Verdict) -> set[str]:
+def fails(verdict: CapacityVerdict) -> set[str]:
     return {reason.objective for reason in verdict.reasons if reason.effect == "fail"}
 
 
-def voids(verdict: Verdict) -> set[str]:
+def voids(verdict: CapacityVerdict) -> set[str]:
     return {reason.objective for reason in verdict.reasons if reason.effect == "void"}
 
 
-def sentences(verdict: Verdict) -> str:
+def sentences(verdict: CapacityVerdict) -> str:
     return "\n".join(str(reason.sentence) for reason in verdict.reasons)
 
 

@@ -14,12 +14,12 @@ import pytest
 from bench import BenchError
 from bench.capacity import record, report, report_words, words
 from bench.capacity.record import Phase, Run
-from bench.capacity.verdict import Objectives, Verdict, judge
+from bench.capacity.verdict import CapacityVerdict, Objectives, judge
 from bench.capacity.words import Text, of_note, say
 from tests.support.runs import good_run, run_of, stamp, steady, warm_up
 
 CJK = re.compile(r"[\u4e00-\u9fff]")
-GROUPS = [words.VERDICT, words.OBJECTIVES, words.FAILS, words.VOIDS, words.NOT_DONE, report_words.PAGE]
+GROUPS = [words.VERDICT, words.OBJECTIVES, words.FAILS, words.VOIDS, words.NOT_DONE, report_words.REPORT]
 
 
 def failing_run() -> Run:
@@ -28,12 +28,12 @@ def failing_run() -> Run:
     return replace(run_of([*warm_up(), *slow]), not_done=["not done: live quota", "the weather <b>was</b> bad"])
 
 
-def written(run: Run, folder: Path, stamp: report.Stamp | None = None) -> tuple[Verdict, str]:
+def written(run: Run, folder: Path, stamp: report.Stamp | None = None) -> tuple[CapacityVerdict, str]:
     """The verdict, and the page that was written."""
     record.write(run, folder)
     verdict = judge(run)
     report.write(run, verdict, folder, stamp)
-    return verdict, (folder / report.PAGE).read_text("utf-8")
+    return verdict, (folder / report.REPORT).read_text("utf-8")
 
 
 @pytest.fixture(scope="module", params=[good_run(), failing_run()], ids=["pass", "fail"])
@@ -47,7 +47,7 @@ class Shown(NamedTuple):
     """What `shown` gives."""
 
     run: Run
-    verdict: Verdict
+    verdict: CapacityVerdict
     text: str
     folder: Path
 
@@ -194,7 +194,7 @@ def test_the_page_is_stamped_as_it_lies_there(tmp_path: Path) -> None:
         return b"the token"
 
     _, text = written(good_run(), tmp_path, authority)
-    assert stamped == [(tmp_path / report.PAGE).read_bytes()]
+    assert stamped == [(tmp_path / report.REPORT).read_bytes()]
     assert (tmp_path / report.TOKEN).read_bytes() == b"the token"
     assert "tsa verify report.html report.html.tsr" in text
 
@@ -234,7 +234,7 @@ def test_the_limit_is_the_objective_s(tmp_path: Path) -> None:
     run = good_run()
     record.write(run, tmp_path)
     report.write(run, judge(run, Objectives(p99_ms=250.0)), tmp_path)
-    assert "99 of 100 answers within 250 ms" in (tmp_path / report.PAGE).read_text("utf-8")
+    assert "99 of 100 answers within 250 ms" in (tmp_path / report.REPORT).read_text("utf-8")
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:

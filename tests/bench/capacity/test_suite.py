@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from bench import BenchError, api
-from bench.capacity import licence, record, suite
+from bench import BenchError
+from bench.capacity import authority, licence, record, target
 from bench.capacity.findings import latency_ms, percentile
 from bench.capacity.plan import KEY_VARIABLE, STATISTICS
 from bench.capacity.record import EXHAUSTED, GOOD, GRANTED, Phase, Run
-from bench.capacity.suite import Options, Target, burst_s, own_window_s, planned, reached
-from bench.capacity.verdict import Objectives, Verdict
+from bench.capacity.suite import planned
+from bench.capacity.target import Options, Target, burst_s, own_window_s
+from bench.capacity.verdict import CapacityVerdict, Objectives
 from tests.conftest import Fleet
 from tests.support import applications
 from tests.support.server import Server
@@ -51,14 +52,19 @@ def options(url: str | None, **changed: object) -> Options:
     return Options(url=url, **{**usual, **changed})  # type: ignore[arg-type]
 
 
-def prove(asked: Options, folder: Path, key: str = "") -> tuple[Verdict, Run]:
+def prove(asked: Options, folder: Path, key: str = "") -> tuple[CapacityVerdict, Run]:
     """A run, with its record read back from the folder."""
     console = Console(stderr=True, quiet=True)
     verdict = licence.prove(asked, key, folder, Objectives(), console)
     return verdict, record.read(folder)
 
 
-def reasons(verdict: Verdict, effect: str) -> set[str]:
+def reached(asked: Options, key: str) -> int:
+    assert asked.url is not None
+    return target.licensed_window_s(asked.url, asked, key)
+
+
+def reasons(verdict: CapacityVerdict, effect: str) -> set[str]:
     return {reason.objective for reason in verdict.reasons if reason.effect == effect}
 
 
@@ -72,7 +78,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, "subprocess.Com
 
 
 @pytest.fixture(scope="module")
-def live(server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Verdict, Run]:
+def live(server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CapacityVerdict, Run]:
     """Two generator processes on a server that is there: the folder, the verdict, the record."""
     folder = tmp_path_factory.mktemp("live")
     return folder, *prove(options(server.url, processes=2), folder)
@@ -113,7 +119,7 @@ def test_the_report_s_token_is_proved_when_its_server_is_gone(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_server_that_does_it_right_does_not_fail(live: tuple[Path, Verdict, Run]) -> None:
+def test_a_server_that_does_it_right_does_not_fail(live: tuple[Path, CapacityVerdict, Run]) -> None:
     _, verdict, run = live
     assert reasons(verdict, "fail") <= SLOW
     assert reasons(verdict, "void") <= BUSY
@@ -128,12 +134,12 @@ def test_a_server_that_does_it_right_does_not_fail(live: tuple[Path, Verdict, Ru
     assert {second.process for second in run.seconds} == {0, 1}
 
 
-def test_latency_counts_from_the_scheduled_moment(live: tuple[Path, Verdict, Run]) -> None:
+def test_latency_counts_from_the_scheduled_moment(live: tuple[Path, CapacityVerdict, Run]) -> None:
     for sample in live[2].samples:
         assert sample.scheduled <= sample.sent <= sample.done
 
 
-def test_locust_counted_what_we_counted(live: tuple[Path, Verdict, Run]) -> None:
+def test_locust_counted_what_we_counted(live: tuple[Path, CapacityVerdict, Run]) -> None:
     """Of each phase and kind: as many requests, and percentiles within Locust's rounding (ms, or two digits)."""
     folder, _, run = live
     theirs = json.loads((folder / STATISTICS).read_text())
@@ -172,7 +178,7 @@ def wait_until_known(server: Server, key: str) -> None:
     limit = time.monotonic() + 30
     while True:
         try:
-            api.usage(server.url, key)
+            authority.usage(server.url, key)
         except BenchError:
             assert time.monotonic() < limit
             time.sleep(0.05)
@@ -220,21 +226,21 @@ def test_a_window_of_our_own_leaves_time_to_use_it_up(
 ) -> None:
     asked = options(None, stamps_per_licence_hour=per_hour, duration_s=duration)
     needed = burst_s(asked, slower)
-    assert asked.capacity / suite.BURST_PER_S <= needed
+    assert asked.capacity / target.BURST_PER_S <= needed
     window = own_window_s(asked, needed, now)
-    ends = window - (now + suite.STARTING_S + asked.warm_up_s + duration) % window
+    ends = window - (now + target.STARTING_S + asked.warm_up_s + duration) % window
     assert needed <= window <= 3600
     assert ends + window >= needed
 
 
 def test_a_machine_is_crowded_by_others() -> None:
-    assert suite.crowding() >= 1
+    assert target.crowding() >= 1
 
 
 def test_a_live_customers_stamps_are_left_alone_unless_asked() -> None:
-    target = Target("http://127.0.0.1:9/", 3600, 60.0, False, lambda: "")
-    assert planned(options(target.url), target).exhaust == 0
-    assert planned(options(target.url, exhaust=True), target).exhaust == LICENCES * 360_000
+    live = Target("http://127.0.0.1:9/", 3600, 60.0, False, lambda: "")
+    assert planned(options(live.url), live).exhaust == 0
+    assert planned(options(live.url, exhaust=True), live).exhaust == LICENCES * 360_000
 
 
 def test_gevent_stays_in_the_process_of_locust_and_matplotlib_waits() -> None:

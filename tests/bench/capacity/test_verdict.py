@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.capacity.record import EXHAUSTED, GOOD, GRANTED, GeneratorSecond, Phase, Run, Sample, ServerStart
-from bench.capacity.verdict import Objectives, Verdict, judge
+from bench.capacity.verdict import CapacityVerdict, Objectives, judge
 from tests.support.runs import CAPACITY, EPOCH, WINDOW_S, exhaustion, good_run, run_of, stamp, steady, warm_up
 
 Change = Callable[[Run], Run]
@@ -44,11 +44,11 @@ def saturated(run: Run, seconds: range = range(2, 44), late_ms: float = 40.0, cp
     return replace(run, seconds=[second for second in run.seconds if int(second.at) not in seconds] + bad)
 
 
-def reasons(verdict: Verdict) -> dict[str, str]:
+def reasons(verdict: CapacityVerdict) -> dict[str, str]:
     return {reason.objective: reason.effect for reason in verdict.reasons}
 
 
-def met(verdict: Verdict) -> dict[str, str]:
+def met(verdict: CapacityVerdict) -> dict[str, str]:
     return {objective.name: objective.met for objective in verdict.objectives}
 
 

@@ -3,15 +3,16 @@
 import json
 import math
 import os
+from collections import Counter
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 from typer.testing import CliRunner
 
-from bench import cli
-from bench.cost import limit, load, scale
-from bench.cost.dimension import Point, summed_up
+from bench import BenchError, cli, server
+from bench.cost import dimension, limit, load, scale
+from bench.cost.dimension import Loader, Point, summed_up
 from bench.cost.scale import Extent, Scale
 
 
@@ -73,7 +74,11 @@ def test_what_was_varied_is_told(found: Scale) -> None:
 def test_the_load_is_shared_out_among_the_applications(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "WARM_UP_S", 0.05)
     keys: list[str] = []
-    with scale.served(0, prepare=lambda directory: keys.extend(scale.register(directory, 2))) as tsa:
+
+    def register(directory: Path) -> None:
+        keys.extend(server.register(directory, name, scale.LICENCES) for name in ("one", "other"))
+
+    with server.authority(scale.KEY, 0, prepare=register) as tsa:
         lines = [f"Authorization: Bearer {key}\r\n" for key in keys]
         run = load.drive(tsa.port, 4, 0.2, lambda: 0, way=load.Way(lines=lines))
         usage = [json.loads(_get(tsa.port, key))[0] for key in keys]
@@ -88,6 +93,33 @@ def _get(port: int, key: str) -> bytes:
     request = Request(f"http://127.0.0.1:{port}/api/v1/usage", headers={"Authorization": f"Bearer {key}"})
     with urlopen(request, timeout=10) as answer:  # noqa: S310
         return bytes(answer.read())
+
+
+def test_a_ledger_is_filled_by_stamping_and_told_by_its_size(found: Scale) -> None:
+    empty, filled = (point for point in found.dimensions[3].points if not point.not_done)
+    assert [point.remark.endswith(" MiB") for point in (empty, filled)] == [True, True]
+    assert int(empty.remark.split()[0].replace(",", "")) <= int(filled.remark.split()[0].replace(",", ""))
+
+
+def test_a_ledger_that_cannot_be_filled_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wrong = load.Run(faults=Counter({"HTTP status 503": 3}))
+    monkeypatch.setattr(dimension, "drive", lambda *_: wrong)
+    monkeypatch.setattr(server.Server, "batches", lambda _: (0.0, 0.0))
+    with pytest.raises(BenchError, match=r"could not be filled; wrong answers: .*HTTP status 503"):
+        Loader(0.1, 1, lambda _: None).fill(server.Server(1, 1, tmp_path), 1)
+
+
+def test_the_ledger_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(load, "WARM_UP_S", 0.05)
+    monkeypatch.setattr(limit, "constant_per_s", lambda *_, **__: 1e9)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    arguments = ["scale", "--only", "ledger rows", "--rows", "500", "--seconds", "0.2", "--rounds", "2", "--json"]
+    done = CliRunner().invoke(cli.app, arguments)
+    assert done.exit_code == 0, done.output
+    (rows,) = json.loads(done.stdout)["dimensions"]
+    empty, filled = (point for point in rows["points"] if not point["not_done"])
+    assert f"CPU a stamp {filled['cpu_us'] / empty['cpu_us']:.3f}" in rows["sentence"]
+    assert f"p99 {filled['latency_ms']['p99'] / empty['latency_ms']['p99']:.3f} times" in rows["sentence"]
 
 
 def test_table_json_and_plot(found: Scale, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

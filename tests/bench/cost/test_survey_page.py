@@ -6,7 +6,7 @@ from bench.cost import limit
 from bench.cost.compare import NO_PID, Comparison, Result
 from bench.cost.dimension import Point, summed_up
 from bench.cost.scale import Scale
-from bench.cost.survey_page import Page
+from bench.cost.survey_page import SurveyPage
 from tests.bench.cost.test_ceiling import WITHOUT, found
 
 HOST = found().host | {"cores": 2, "command": "survey.py --out reports", "openssl": "OpenSSL"}
@@ -35,7 +35,7 @@ def result(**changed: object) -> Result:
 
 
 def written(tmp_path: Path, *, with_certomancer: bool = True) -> str:
-    page = Page(tmp_path / "2026-11-23-survey.md", (0.5, 0.5, 0.5))
+    page = SurveyPage(tmp_path / "2026-11-23-survey.md", (0.5, 0.5, 0.5))
     other = result(name="other", cpu_us=None, cpu_ratio=None, not_measured=[NO_PID], wrong=2, faults={"the nonce": 2})
     page.comparison("p256", Comparison(HOST, 5.0, False, 1, [result(), other], [], ["a note"]), "compare")
     page.ceiling(found(), "ceiling")
@@ -45,7 +45,7 @@ def written(tmp_path: Path, *, with_certomancer: bool = True) -> str:
         Point(8, "not done: 2 cores"),
     ]
     page.scale(Scale(HOST, "p256", 3.0, 3, [summed_up("workers", points)]), "scale")
-    page.write((1.5, 1.0, 1.0), with_certomancer=with_certomancer)
+    page.write((1.5, 1.0, 1.0), {} if with_certomancer else {"certomancer": "it was not on the PATH"})
     return (tmp_path / "2026-11-23-survey.md").read_text("utf-8")
 
 

@@ -1,14 +1,13 @@
-"""Results for a person to read."""
+"""The measurements of cost as tables for a terminal."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.capacity.report import PAGE
-from bench.capacity.verdict import Verdict
 from bench.cost.ceiling import Ceiling, Cell
 from bench.cost.compare import Comparison, Result
 from bench.cost.scale import Scale
@@ -23,8 +22,8 @@ ROWS: dict[str, Callable[[Cell], str]] = {
     "raw signature, µs": lambda cell: f"{cell.raw_us:,.1f}",
     "ratio": lambda cell: f"[bold]{_number(cell.ratio, '.2f')}[/bold]",
     "stamps": lambda cell: f"{cell.stamps:,}",
-    "latency p50, ms": lambda cell: _number(cell.latency_ms and cell.latency_ms["p50"], ",.2f"),
-    "latency p99, ms": lambda cell: _number(cell.latency_ms and cell.latency_ms["p99"], ",.2f"),
+    "latency p50, ms": lambda cell: _number(_percentile(cell.latency_ms, "p50"), ",.2f"),
+    "latency p99, ms": lambda cell: _number(_percentile(cell.latency_ms, "p99"), ",.2f"),
     "mean batch": lambda cell: (
         "not told" if cell.mean_batch is None and not cell.not_measured else _number(cell.mean_batch, ".1f")
     ),
@@ -44,12 +43,16 @@ COMPARED: dict[str, Callable[[Result], str]] = {
     "  CPU to the first": lambda each: f"[bold]{_number(each.cpu_ratio, '.3g')}[/bold]",
     "raw signature, µs": lambda each: _number(each.raw_us, ",.1f"),
     "  CPU to raw": lambda each: _number(each.raw_ratio, ",.3g"),
-    "latency p50, ms": lambda each: _number(each.latency_ms and each.latency_ms["p50"], ",.2f"),
-    "latency p99, ms": lambda each: _number(each.latency_ms and each.latency_ms["p99"], ",.2f"),
+    "latency p50, ms": lambda each: _number(_percentile(each.latency_ms, "p50"), ",.2f"),
+    "latency p99, ms": lambda each: _number(_percentile(each.latency_ms, "p99"), ",.2f"),
     "server RSS, MiB": lambda each: _number(each.rss_mib, ",.0f"),
     "wrong answers": lambda each: f"{each.wrong:,}",
     "its token, by tsa.verify": lambda each: "not proved" if each.proof else "proved",
 }
+
+
+def _percentile(latency_ms: Mapping[str, float] | None, name: str) -> float | None:
+    return latency_ms[name] if latency_ms else None
 
 
 def _number(value: float | None, form: str) -> str:
@@ -104,19 +107,20 @@ def comparison(found: Comparison, console: Console) -> None:
     """The authorities side by side, over what must be known to read the figures."""
     _host(found.host, console)
     console.print(_side_by_side(COMPARED, [each.name for each in found.results], found.results))
+    for remark in remarks(found):
+        console.print(remark, markup=False, soft_wrap=True)
+
+
+def remarks(found: Comparison) -> Iterator[str]:
+    """The sentences that a reader of the figures must know, and the reasons of those that are missing."""
     asked = "with certReq" if found.cert_req else "without certReq"
-    console.print(f"Medians of rounds of {found.seconds:g} s, A B A B …; requests {asked}.", soft_wrap=True)
+    yield f"Medians of rounds of {found.seconds:g} s, A B A B …; requests {asked}."
     for each in found.results:
-        for why in each.not_measured:
-            console.print(f"{each.name}: {why}.", markup=False, soft_wrap=True)
-        for what, count in each.faults.items():
-            console.print(f"{each.name}: {count:,} wrong: {what}.", markup=False, soft_wrap=True)
+        yield from (f"{each.name}: {why}." for why in each.not_measured)
+        yield from (f"{each.name}: {count:,} wrong: {what}." for what, count in each.faults.items())
         if each.proof:
-            console.print(
-                f"{each.name}: tsa.verify does not prove its token: {each.proof}", markup=False, soft_wrap=True
-            )
-    for note in found.notes:
-        console.print(note, markup=False, soft_wrap=True)
+            yield f"{each.name}: tsa.verify does not prove its token: {each.proof}"
+    yield from found.notes
 
 
 def scale(found: Scale, console: Console) -> None:
@@ -131,14 +135,3 @@ def scale(found: Scale, console: Console) -> None:
             table.add_row(f"{point.x:,.0f}", *figures, f"{point.wrong:,}", point.not_done or point.remark)
         console.print(table)
         console.print(each.sentence, markup=False, soft_wrap=True)
-
-
-def verdict(found: Verdict, folder: Path, console: Console) -> None:
-    """The verdict in one word, what was wanted and found, why it is no pass, and where the report lies."""
-    table = Table("", "wanted", "found", "")
-    for each in found.objectives:
-        table.add_row(str(each.title), str(each.wanted), str(each.found), each.met)
-    console.print(table)
-    for reason in found.reasons:
-        console.print(f"{reason.effect}: {reason.sentence}", markup=False)
-    console.print(f"verdict: {found.verdict}    {folder / PAGE}", markup=False, soft_wrap=True)
