@@ -1,28 +1,21 @@
 """The TSA certificate profile (RFC 3161 2.3, EN 319 422), shared by the development CA and the request."""
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from signer.algorithms import CertificateHash
 from signer.key import PrivateKey, PublicKey, algorithm_for
 
 # An extension and whether it is critical.
 Extensions = tuple[tuple[x509.ExtensionType, bool], ...]
 
-_HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-}
 
-
-def signature_hash(private_key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
+def signature_hash(private_key: PrivateKey) -> CertificateHash | None:
     """The hash with which this key signs certificates and requests: the one it signs tokens with (CSBR 6.8).
 
     None for Ed25519, which has its own. Raises KeyFault for a key that is not supported.
     """
-    algorithm = algorithm_for(private_key.public_key())
-    return None if algorithm.name.startswith("ed25519") else _HASHES[algorithm.digest]
+    return algorithm_for(private_key.public_key()).certificate_hash
 
 
 def requested_extensions() -> Extensions:

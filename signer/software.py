@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from signer.algorithms import HASHES, Algorithm
 from signer.files import sync_folder
-from signer.key import Algorithm, KeyFault, PrivateKey, PublicKey, algorithm_for
+from signer.key import KeyFault, PrivateKey, PublicKey, algorithm_for
 
 _GENERATORS: dict[str, Callable[[], PrivateKey]] = {
     "p256": partial(ec.generate_private_key, ec.SECP256R1()),
@@ -33,12 +34,6 @@ _GENERATORS: dict[str, Callable[[], PrivateKey]] = {
     "ed25519": ed25519.Ed25519PrivateKey.generate,
 }
 KEY_TYPES = tuple(_GENERATORS)
-
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-}
 
 
 def generate(key_type: str) -> PrivateKey:
@@ -66,7 +61,7 @@ class SoftwareKey:
         self.private_key = private_key
         self.public_key = private_key.public_key()
         self.algorithm = algorithm_for(self.public_key)
-        self.sign = _signer(private_key, _HASHES[self.algorithm.digest])
+        self.sign = _signer(private_key, HASHES[self.algorithm.digest].algorithm)
 
 
 def _signer(private_key: PrivateKey, digest: hashes.HashAlgorithm) -> Callable[[bytes], bytes]:

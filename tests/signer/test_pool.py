@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from signer.key import Algorithm, PublicKey, SigningFault, algorithm_for
+from signer.algorithms import Algorithm
+from signer.key import PublicKey, SigningFault, algorithm_for
 from signer.pool import IN_LOOP_LIMIT_US, SigningPool
 from signer.software import KEY_TYPES, SoftwareKey, generate
 
@@ -92,7 +93,7 @@ async def test_as_many_batches_as_workers_are_signed_side_by_side() -> None:
 
     async with slow_pool(act, threads=2) as pool:
         assert pool.workers == 2
-        assert await asyncio.gather(pool.sign([b"a"]), pool.sign([b"b"])) == [[b"a"], [b"b"]]
+        assert list(await asyncio.gather(pool.sign([b"a"]), pool.sign([b"b"]))) == [[b"a"], [b"b"]]
 
 
 async def test_a_cancelled_task_disturbs_nothing() -> None:

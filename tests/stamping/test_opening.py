@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from certs.devca import create_development_chain
-from signer.key import Algorithm
+from signer.algorithms import Algorithm
 from signer.software import KEY_TYPES, SoftwareKey, generate, store
 from tests.support.query import Query
 from tests.support.units import ListLedger, answer, authority, books, unit

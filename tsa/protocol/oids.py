@@ -23,6 +23,8 @@ class HashAlgorithm:
     digest_size: int
 
 
+# The hashes that a messageImprint may name: a choice of what may be stamped, apart from the table of what is known
+# (signer/algorithms.py). The protocol imports nothing of ours; a test compares the two.
 HASHES = {
     algorithm.name: algorithm
     for algorithm in (
