@@ -1,5 +1,5 @@
-"""The load suite: what a time-stamp authority costs and carries, measured from outside."""
+"""The load suite: the cost and the capacity of a time-stamp authority, measured from outside."""
 
 
 class BenchError(Exception):
-    """A measurement that could not be made; its text says why, and what to do about it."""
+    """A measurement could not be made; the text has the reason and the remedy."""

@@ -1,4 +1,4 @@
-"""tsa-bench: what the authority costs and carries on this machine."""
+"""tsa-bench: the cost and the capacity of an authority on this machine."""
 
 import json
 import signal
@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 @app.callback()
 def bench() -> None:
-    """Measure a time-stamp authority: what a stamp costs, and how many it can give."""
+    """Measure a time-stamp authority: the cost of a stamp, and the licensed capacity."""
 
 
 def _counts(text: str) -> list[int]:
@@ -53,7 +53,7 @@ def _dimensions(text: str) -> list[str]:
 def _plot(text: str) -> Path:
     file = Path(text)
     if file.suffix not in (".svg", ".png") or not file.absolute().parent.is_dir():
-        raise typer.BadParameter(f"{text!r} is no name of an .svg or .png file in a folder that there is")
+        raise typer.BadParameter(f"{text!r} is no name of an .svg or .png file in an existing folder")
     return file
 
 
@@ -68,7 +68,7 @@ ALL_DIMENSIONS = ",".join(scale.DIMENSIONS)
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else.")]
 Plot = Annotated[Path | None, typer.Option(parser=_plot, metavar="FILE", help="Draw it too, as .svg or .png.")]
 Seconds = Annotated[float, typer.Option(min=0.1, max=3600, help="Measured time of each, after 1 s of warm-up.")]
-Rounds = Annotated[int, typer.Option(min=1, max=1000, help="How often each is measured, in turn; medians are told.")]
+Rounds = Annotated[int, typer.Option(min=1, max=1000, help="Measurements of each, in turn; the medians are told.")]
 
 
 @app.command(name="ceiling")
@@ -140,7 +140,7 @@ def scale_command(
 ) -> None:
     """Start servers, and see how the CPU time of a stamp grows with workers, connections, applications, ledger rows.
 
-    Exit status 1 when any answer was wrong, 2 when nothing could be measured; cells that were not done say so.
+    Exit status 1 when any answer was wrong, 2 when nothing could be measured; a cell that was not done says so.
     """
     extent = scale.Extent(rows, workers, connections, applications, only)
     _report(lambda tell: scale.measure(extent, seconds, rounds, tell), show.scale, "scale", as_json, plot)
@@ -153,7 +153,7 @@ def _report(
     as_json: bool,
     plot: Path | None,
 ) -> NoReturn:
-    """Measure, print what was found, draw it with bench.cost.charts where asked for, and end with its exit status."""
+    """Measure, draw with bench.cost.charts where asked for, print the result, and end with its exit status."""
     errors = Console(stderr=True, highlight=False)
     try:
         if plot:
@@ -173,7 +173,7 @@ def _report(
 
 
 def _charts() -> ModuleType:
-    """matplotlib takes most of a second to import: whoever wants no plot does not wait for it."""
+    """Imported only for a plot: matplotlib takes most of a second."""
     from bench.cost import charts
 
     return charts
@@ -184,7 +184,7 @@ app.command()(licence)
 
 def main() -> None:
     """The console script. SIGTERM takes the way of Ctrl-C, so that a server it started ends with it."""
-    # A shell has SIGINT ignored in what it starts with `&`; asyncio unwinds in order on SIGINT alone.
+    # A shell lets its background processes ignore SIGINT, and asyncio unwinds in order on SIGINT alone.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     app()

@@ -1,4 +1,4 @@
-"""Where a measurement was made: without it, a figure says nothing."""
+"""The machine of a measurement: a figure says nothing without it."""
 
 import os
 import platform
@@ -43,7 +43,7 @@ def require(*packages: str) -> None:
 
 
 def without_key(text: str) -> str:
-    """A text in which no URL shows its APP_KEY, as /tsa/APP_KEY: records are shown around."""
+    """The text without the APP_KEY of a URL such as /tsa/APP_KEY, as records are passed on."""
     return _KEY.sub(r"\1…", text)
 
 
@@ -55,6 +55,6 @@ def _cpu_model() -> str:
 
 
 def _openssl() -> str:
-    """The command's version, which is another than that inside `cryptography`."""
+    """The version of the `openssl` command; `cryptography` has another inside."""
     openssl = shutil.which("openssl")
     return subprocess.check_output([openssl, "version"], text=True).strip() if openssl else "absent"

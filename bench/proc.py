@@ -1,4 +1,4 @@
-"""Cores, CPU time and memory of processes, as Linux tells them in /proc."""
+"""Cores, CPU time and memory of processes, read from Linux's /proc."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,14 @@ PROC = Path("/proc")
 
 
 def cores() -> tuple[int, int]:
-    """The core for the server and the core for the load: the same one where there is no second."""
+    """(core for the server, core for the load): the same core twice on a machine with one."""
     allowed = sorted(os.sched_getaffinity(0))
     return allowed[0], allowed[min(1, len(allowed) - 1)]
 
 
 @contextmanager
 def pinned(*cores: int) -> Iterator[None]:
-    """Keep the calling thread, and processes that it starts meanwhile, on these cores."""
+    """Keep the calling thread, and the processes that it starts in the block, on these cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -28,7 +28,7 @@ def pinned(*cores: int) -> Iterator[None]:
 
 
 def affinity(pid: int) -> set[int]:
-    """The cores that a process may run on. BenchError when there is none such."""
+    """The cores that a process may run on. BenchError when there is no such process."""
     try:
         return os.sched_getaffinity(pid)
     except ProcessLookupError as error:
@@ -49,7 +49,7 @@ def family(pid: int) -> list[int]:
 
 
 def started(pid: int) -> int:
-    """When the process was started, in ticks since the machine was: with its pid, what no other process ever has."""
+    """The start of a process in ticks since boot: the pid and this together name one process for ever."""
     try:
         return int(_stat(pid)[19])
     except (FileNotFoundError, ProcessLookupError) as error:
@@ -90,15 +90,15 @@ def _ticks_ns(pid: int) -> int:
 
 
 def rss_bytes(pids: Sequence[int]) -> int:
-    """Resident memory of the processes together, in bytes; what they share is counted once for each."""
+    """Resident memory of the processes together, in octets; a shared page counts once for each process."""
     pages = (int((PROC / str(pid) / "statm").read_text().split()[1]) for pid in pids)
     return sum(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def tree_cpu_ns(pid: int) -> int:
-    """CPU time of a process, of its living descendants, and of those that ended and were waited for, in ns.
+    """CPU time of a process and all its descendants, in ns; ended ones count if their parent waited for them.
 
-    In whole ticks, of 10 ms as a rule; so it is for servers of any kind, over seconds. BenchError when it has ended.
+    It fits servers of any kind, but comes in whole ticks, of 10 ms as a rule. BenchError when the process has ended.
     """
     ticks = 0
     for member in family(pid):

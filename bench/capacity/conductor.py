@@ -1,4 +1,4 @@
-"""The course of a run: which phase is next and when, told to all generator processes at once."""
+"""The course of a run: the order of its phases, sent to all generator processes at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bench.capacity.record import Phase, PhaseRecord
 from bench.capacity.schedule import EDGE_SHARE
 
 LEAD_S = 0.5
-"""From an order to its first request: all processes have it by then."""
+"""From an order to its first request: time for the order to reach all processes."""
 
 EDGE_REQUESTS = 200
 RECOVERY_REQUESTS = 100
@@ -29,11 +29,11 @@ _LEAST_MARGIN_S = 0.05
 
 
 class _Cut(Exception):
-    """The run ends before its last phase; the text is the key of bench/capacity/words.py that says why."""
+    """The run ends before its last phase; the text is a key of bench/capacity/words.py."""
 
 
 class Conductor:
-    """Runs the phases of a plan; `send` gives an order to every generator process. What it did stands in a file."""
+    """Runs the phases of a plan; `send` gives an order to every generator process. A file keeps the course."""
 
     def __init__(self, plan: Plan, folder: Path, key: str, send: Callable[[Order], None]) -> None:
         self._plan, self._key, self._send = plan, key, send
@@ -45,11 +45,11 @@ class Conductor:
         self._used_before: int | None = 0 if plan.sole else None
 
     def done(self, outcome: Outcome) -> None:
-        """A generator process has done its part of the order."""
+        """Take the outcome of one generator process for the present order."""
         self._outcomes.put(outcome)
 
     def conduct(self) -> None:
-        """Run all phases; what could not be done is said in the file, and never raised."""
+        """Run all phases; the file names the parts that could not be done. Raises nothing."""
         plan = self._plan
         try:
             for phase, seconds in ((Phase.WARM_UP, plan.warm_up_s), (Phase.STEADY, plan.duration_s)):
@@ -61,7 +61,7 @@ class Conductor:
         self._tell("end")
 
     def _exhaust(self) -> None:
-        """Use up what is left of a window's stamps, ask for more, and ask again in the next window."""
+        """Use up the stamps left in a window, ask for more, and ask again in the next window."""
         window_s = self._plan.window_s
         margin = max(_LEAST_MARGIN_S, window_s * EDGE_SHARE)
         left = window_s - time.time() % window_s
@@ -86,9 +86,9 @@ class Conductor:
         gevent.sleep(max(0.0, seconds + margin))
 
     def _learn_used(self, window: int) -> None:
-        """How many stamps of this window others had."""
+        """Find the stamps of this window that others had."""
         if not self._plan.sole and self._key:
-            with suppress(BenchError):  # then it stays unknown, and the report says so
+            with suppress(BenchError):  # the number stays unknown, and the report says so
                 self._used_before = max(0, authority.usage(self._plan.url, self._key).stamps - self._stamps[window])
 
     def _run(

@@ -1,7 +1,7 @@
 """The requests of the load suite, good and bad, no two alike; and their answers, read from the octets.
 
-A token is looked at, not decoded: its messageImprint is searched, and what follows that in a TSTInfo (RFC 3161 2.4.2)
-is read from there. So every token is checked, and a generator can still offer what a server can take.
+A token is not decoded: its messageImprint is searched, and the fields that follow it in a TSTInfo (RFC 3161 2.4.2) are
+read from there. So every token is checked, and the generator stays fast enough for the server.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from tsa.protocol.errors import PKIFailureInfo, PKIStatus, Refusal
 from tsa.protocol.oids import HASHES
 from tsa.protocol.tsp import TimeStampReq
 
-# How often each hash is asked for, in a round of so many requests: most clients send SHA-256.
+# The hashes of a round of requests: most clients send SHA-256.
 _ROUND = (*("sha256",) * 6, "sha384", "sha512", "sha3-256", "sha512")
 _GENERALIZED_TIME, _BIT_STRING = 0x18, 0x03
 _LONGEST_TEXT = 200
 _LONGEST_STATUS = 5
-"""Octets of a PKIStatus or failInfo: the highest bit that there is, is 25 (RFC 3161 2.4.2)."""
+"""Octets of a PKIStatus or failInfo: the highest bit is 25 (RFC 3161 2.4.2)."""
 _SHA_1 = der.sequence(der.oid("1.3.14.3.2.26"), der.NULL)
 _OTHER_POLICY, _OTHER_EXTENSION = der.oid("2.999.3161.999999"), "2.999.3161.999998"
 
 
 class Asked(NamedTuple):
-    """A request as it is sent, what must come back, and the elements that a token of it must have."""
+    """A request as it is sent, the answer due, and the elements that its token must have."""
 
     kind: str
     expected: str
@@ -40,7 +40,7 @@ class Asked(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came back: `got` and `fault` as a Sample has them; of a token its serialNumber and genTime (s)."""
+    """An answer: `got` and `fault` as in a Sample; serialNumber and genTime (s) of a token."""
 
     got: str
     fault: str = ""
@@ -78,7 +78,7 @@ def _extension(request: TimeStampReq) -> bytes:
     return tsp.encode_request(request._replace(extensions=(_OTHER_EXTENSION,)))
 
 
-# What is wrong with a request, the failInfo that says so (RFC 3161 2.4.1 and 2.4.2), and how a good one is spoiled.
+# The fault of a bad request, its failInfo (RFC 3161 2.4.1 and 2.4.2), and the function that spoils a good request.
 _BAD: dict[str, tuple[PKIFailureInfo, Callable[[TimeStampReq], bytes]]] = {
     "SHA-1": (PKIFailureInfo.badAlg, _sha1),
     "short digest": (PKIFailureInfo.badDataFormat, _short_digest),
@@ -91,7 +91,7 @@ BAD = tuple(_BAD)
 
 
 class Corpus:
-    """Requests by kind and number; `salt` keeps those of one run apart from those of any other."""
+    """Requests by kind and number; two runs with other `salt` have no request in common."""
 
     def __init__(self, salt: bytes) -> None:
         self._salt = salt
@@ -109,7 +109,7 @@ class Corpus:
     def _good(self, part: str, number: int) -> TimeStampReq:
         algorithm = HASHES[_ROUND[number % len(_ROUND)]]
         drawn = hashlib.blake2b(f"{part} {number}".encode(), key=self._salt).digest()
-        # As the corpus is not asked for a datum, any octets do for its digest; the last of them choose the rest.
+        # No datum is asked for: any octets will do as a digest. The last of `more` choose the rest.
         more = hashlib.blake2b(drawn, key=self._salt, digest_size=9).digest()
         imprint = tsp.message_imprint(algorithm, drawn[: algorithm.digest_size], null_parameters=bool(more[8] & 1))
         nonce = der.integer(int.from_bytes(more[:8], "big") >> 1)
@@ -117,7 +117,7 @@ class Corpus:
 
 
 def read(status: int, body: bytes | None, error: str, asked: Asked) -> Answer:
-    """What an HTTP answer says to a request, or the `error` instead of one (status 0); it never raises."""
+    """Read an HTTP answer to a request, or the `error` in its place (status 0). Raises nothing."""
     if status == 0:
         return Answer(f"{NO_ANSWER}: {plain(error) or 'the connection was lost'}")
     if status != 200:
@@ -129,7 +129,7 @@ def read(status: int, body: bytes | None, error: str, asked: Asked) -> Answer:
 
 
 def plain(text: str) -> str:
-    """What a server may have had a say in, fit for a terminal and a table: one line, printable, 200 characters."""
+    """A text that a server may have chosen, made fit for a terminal: one line, printable, 200 characters."""
     return "".join(character if character.isprintable() else " " for character in text[:_LONGEST_TEXT])
 
 
@@ -150,21 +150,21 @@ def _response(body: bytes, asked: Asked) -> Answer:
 
 
 def _short(octets: bytes) -> bytes:
-    """ValueError on a value that is longer than any there is: it would become a text as long."""
+    """The octets, if a PKIStatus or failInfo can be so long. ValueError else: the text of it would be as long."""
     if len(octets) > _LONGEST_STATUS:
         raise ValueError(f"a PKIStatus or failInfo of {len(octets)} octets")
     return octets
 
 
 def _fail_info(octets: bytes) -> str:
-    """The names of all bits that are set; one alone is right."""
+    """The names of all bits that are set; a right failInfo has one."""
     bits = (bit for bit in range(8 * len(octets)) if octets[bit // 8] >> (7 - bit % 8) & 1)
     names = {failure.value: failure.name for failure in PKIFailureInfo}
     return " and ".join(names.get(bit, f"failInfo bit {bit}") for bit in bits) or "failInfo without a bit"
 
 
 def _token(body: bytes, at: int, asked: Asked) -> Answer:
-    """What stands in a TSTInfo from messageImprint on: serialNumber, genTime, accuracy, ordering, nonce."""
+    """Read a TSTInfo from messageImprint on: serialNumber, genTime, accuracy, ordering, nonce."""
     found = body.find(asked.imprint, at)
     if found < 0:
         return Answer(GRANTED, "imprint")

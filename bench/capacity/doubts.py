@@ -1,4 +1,4 @@
-"""Is the measurement itself any good? Each doubt makes a run void: it can then prove nothing, only disprove.
+"""Is the measurement itself good? A doubt makes a run void: it proves nothing then, but may still disprove.
 
 - The steady phase lasted as long as asked for, and its schedule has the licensed rate.
 - Every planned request was sent, every sent one is recorded, and generator and clock were watched throughout. A burst
@@ -30,7 +30,7 @@ WATCHED_SHARE = 0.9
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a run is not a pass: the objective or doubt, what was wanted and found, and the sentence with both."""
+    """A reason against a pass: the objective or doubt, the values wanted and found, and the sentence with both."""
 
     objective: str
     effect: Literal["fail", "void"]
@@ -40,7 +40,7 @@ class Reason:
 
 
 def list_doubts(findings: Findings) -> Iterator[Reason]:
-    """Every reason why the run proves nothing."""
+    """All doubts about a run."""
     yield from _steady(findings)
     yield from _records(findings)
     yield from _watch(findings)
@@ -59,7 +59,7 @@ def _plain(value: object) -> Text:
 
 
 def steady_s(findings: Findings) -> float:
-    """How long the steady phase lasted."""
+    """The length of the steady phase."""
     return findings.steady.end - findings.steady.start if findings.steady else 0.0
 
 
@@ -83,7 +83,7 @@ def _records(findings: Findings) -> Iterator[Reason]:
 
 
 def _watch(findings: Findings) -> Iterator[Reason]:
-    """There are readings of nine of ten seconds; a second that the generator lost is told by the lateness after it."""
+    """Nine of ten seconds must have readings; the lateness after a lost second counts as its reading."""
     run, start, wanted = findings.run, findings.steady.start if findings.steady else 0.0, int(steady_s(findings))
     during = set(range(int(start), int(start) + wanted))
     health = len(during & ({int(second.at) for second in run.seconds} | findings.spoiled_seconds))
@@ -125,7 +125,7 @@ def _surroundings(findings: Findings) -> Iterator[Reason]:
 
 
 def _locust(findings: Findings) -> Iterator[Reason]:
-    """Counts are to be equal; its percentiles are of values rounded to ms below 100 ms, to two digits above."""
+    """Counts must be equal. Locust's percentiles are of values rounded: to ms below 100 ms, to two digits above."""
     theirs, samples = findings.run.locust, findings.run.samples
     failures = sum(map(_failed, samples))
     for what, ours in (("requests", len(samples)), ("failures", failures)):
@@ -140,7 +140,7 @@ def _locust(findings: Findings) -> Iterator[Reason]:
 
 
 def _failed(sample: Sample) -> bool:
-    """Locust counted it as a failure: what is found afterwards, it cannot know."""
+    """Whether Locust counted it as a failure; it cannot know the faults that were found afterwards."""
     return sample.got != sample.expected or bool(sample.fault and not sample.fault.startswith((REPEATED, NOT_PROVED)))
 
 

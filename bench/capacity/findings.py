@@ -1,12 +1,12 @@
-"""What the records of a run say, counted once for the judge and for the report; nothing is judged here.
+"""The figures in the records of a run, counted once for the judge and for the report; nothing is judged here.
 
-A second of the load generator is *spoiled* when a process of it had less than a tenth of a core to spare, or when a
-timer of its own woke over 20 ms late. What lies of them between a request's scheduled moment and its end may be the
-generator's doing: it is taken off the latency before that is held against the server, and a request that lies more than
-half in them is spoiled: that it was refused, or not answered, or late, is not held against the server at all.
+A second of the load generator is *spoiled* when one of its processes had less than a tenth of a core to spare, or when
+one of its timers woke over 20 ms late. Spoiled time between a request's scheduled moment and its end may be the fault
+of the generator: it is taken off the latency that is held against the server. A request that lies more than half in
+spoiled seconds is spoiled itself: its refusal, loss or lateness is not held against the server at all.
 
-A genTime is *astray* when it lies outside the time from sending to answer: by more than 2 s beyond what the clocks of
-server and generator are apart, which is what half of the tokens are off at least.
+A genTime is *astray* when it lies outside the time from sending to answer by more than 2 s, after the difference
+between the clocks of server and generator is taken off. That difference is the median over all tokens.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ BUSY_CPU = 0.9
 LATE_MS = 20.0
 JUMP_S = 0.1
 ASTRAY_S = 2.0
-"""A genTime in whole seconds is right, and so is one of a clock that is not better than that."""
+"""A genTime in whole seconds is right, and so is that of a clock of such precision."""
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The smallest of ascending values that so many per cent do not exceed; they must not be empty."""
+    """The smallest of ascending values that so many per cent do not exceed. There must be a value."""
     return ordered[max(0, -int(-len(ordered) * percent // 100) - 1)]
 
 
 def latency_ms(sample: Sample) -> float:
-    """From the scheduled moment to the whole answer: waiting to be sent is waiting (no coordinated omission)."""
+    """From the scheduled moment to the whole answer, so without coordinated omission: a late sending counts."""
     return (sample.done - sample.scheduled) * 1000
 
 
 def answered(sample: Sample) -> bool:
-    """There was an answer, of whatever kind."""
+    """Whether any answer came."""
     return not sample.got.startswith(NO_ANSWER)
 
 
 def clock_jump(run: Run) -> tuple[float, float] | None:
-    """(when, by how many seconds) the clock jumped first; None when it did not."""
+    """(moment, seconds) of the first jump of the clock; None without one."""
     for before, after in pairwise(run.clock):
         if abs(after.offset - before.offset) > JUMP_S:
             return after.at, after.offset - before.offset
@@ -51,7 +51,7 @@ def clock_jump(run: Run) -> tuple[float, float] | None:
 
 
 class Findings:
-    """The records of a run, sorted by what they speak of."""
+    """The figures of a run, by the question that they answer."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -64,7 +64,7 @@ class Findings:
 
     @property
     def licensed_stamps(self) -> int:
-        """What that makes in the steady phase, in whole stamps."""
+        """The stamps of the steady phase at that rate, whole ones."""
         return int(self.licensed_rate * self.run.duration_s + 1e-6)
 
     @cached_property
@@ -78,13 +78,13 @@ class Findings:
         return found
 
     def spoiled_s(self, sample: Sample) -> float:
-        """How much of a request lies in spoiled seconds."""
+        """The part of a request, in s, that lies in spoiled seconds."""
         at, end = sample.scheduled, sample.done
         within = self.spoiled_seconds.intersection(range(int(at), int(end) + 1))
         return sum(min(end, second + 1) - max(at, second) for second in within)
 
     def clean(self, samples: Iterable[Sample]) -> list[Sample]:
-        """Those that are not spoiled."""
+        """The samples that are not spoiled."""
         return [each for each in samples if self.spoiled_s(each) <= (each.done - each.scheduled) / 2]
 
     def ordered_ms(self, samples: Iterable[Sample]) -> list[float]:
@@ -92,19 +92,19 @@ class Findings:
         return sorted(map(latency_ms, samples))
 
     def ordered_server_ms(self, samples: Iterable[Sample]) -> list[float]:
-        """Latencies without what the generator spoiled of them, in ms, ascending."""
+        """Latencies without their spoiled part, in ms, ascending."""
         return sorted(latency_ms(each) - self.spoiled_s(each) * 1000 for each in samples)
 
     @cached_property
     def stamps_due(self) -> list[Sample]:
-        """The good requests of the steady phase: what the licences are for."""
+        """The good requests of the steady phase, which the licences pay for."""
         return [sample for sample in self.run.of(Phase.STEADY) if sample.kind == GOOD]
 
     @cached_property
     def prompt(self) -> list[Sample]:
-        """The requests of the steady phase whose answer is the due one: those whose latency counts.
+        """The requests of the steady phase with the answer that was due: their latency counts.
 
-        A refusal that was not due comes quickly and would flatter; it is counted as such.
+        A refusal that was not due comes quickly and would flatter the latency; `unexpected` has it.
         """
         return [sample for sample in self.run.of(Phase.STEADY) if sample.got == sample.expected]
 
@@ -115,7 +115,7 @@ class Findings:
 
     @cached_property
     def wrong_tokens(self) -> list[Sample]:
-        """Tokens with a fault, or with a genTime that is astray; nothing that a generator does makes one."""
+        """Tokens with a fault, or with a genTime that is astray; no fault of a generator makes one."""
         faulty = [sample for sample in self.run.samples if sample.fault]
         apart = self.clocks_apart_s
         astray = (each for each, off in self._gen_times_off if not each.fault and abs(off - apart) > ASTRAY_S)
@@ -123,14 +123,14 @@ class Findings:
 
     @cached_property
     def clocks_apart_s(self) -> float:
-        """How far the server's clock is ahead of the generator's, as far as the tokens show it."""
+        """The lead of the server's clock over the generator's, in s, as far as the tokens show it."""
         return median([off for _, off in self._gen_times_off] or [0.0])
 
     @cached_property
     def _gen_times_off(self) -> list[tuple[Sample, float]]:
-        """Of each token, how long its genTime is after the answer, or (negative) before the sending; 0 between them.
+        """The tokens, with the time of their genTime after the answer, or (negative) before the sending; 0 in between.
 
-        Empty where the clock was not read, or jumped: then no one knows what it should be.
+        Empty where the clock was not read, or jumped: then the right genTime is not known.
         """
         if not self.run.clock or clock_jump(self.run):
             return []
@@ -144,7 +144,7 @@ class Findings:
 
     @cached_property
     def unexpected(self) -> list[Sample]:
-        """Answers that were not due. What was granted beyond the quota is counted with the quota, not here."""
+        """Answers that were not due. Stamps beyond the quota are counted with the quota, not here."""
         return [
             sample
             for sample in self.run.samples
@@ -159,11 +159,11 @@ class Findings:
 
     @cached_property
     def exhausted_window(self) -> int | None:
-        """The window in which the quota was to be used up: that of the last stamp before the edge."""
+        """The window whose quota was to be used up: that of the last stamp before the edge."""
         before = self.run.of(Phase.WARM_UP, Phase.STEADY, Phase.BURST)
         last = max((each.gen_time for each in before if each.gen_time is not None), default=None)
         return None if last is None else int(last // self.run.window_s)
 
     def granted_in(self, window: int | None) -> int:
-        """Stamps of a window, with those that others had of it before."""
+        """Stamps of a window, with those that others had of it."""
         return 0 if window is None else self.windows[window] + (self.run.used_before or 0)

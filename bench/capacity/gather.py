@@ -1,4 +1,4 @@
-"""What the generator processes write, read while they write it, and made into the samples of one run."""
+"""The files of the generator processes, read while they grow, and made into the samples of one run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Gathering:
         self._health = [_Tail(folder / HEALTH.format(process)) for process in range(processes)]
 
     def read(self) -> None:
-        """Read what has been written since the last time."""
+        """Read the lines added since the last call."""
         for source in self._sources:
             for line in source.lines():
                 self._add(*line)
@@ -56,7 +56,7 @@ class Gathering:
         response: str,
     ) -> None:
         if serial:
-            # Over all processes, as none of them can see it alone.
+            # A repeated number may come by way of two processes.
             octets = bytes.fromhex(serial)
             if octets in self._serials:
                 fault = fault or REPEATED
@@ -68,7 +68,7 @@ class Gathering:
         self.samples.append(Sample(phase, kind, scheduled, sent, done, expected, got, fault, False, gen_time))
 
     def verify(self, check: Callable[[bytes, bytes], str]) -> None:
-        """Have the tokens that were kept checked in full: `check` tells what is wrong with one, "" when nothing is."""
+        """Check the kept tokens in full: `check` returns the fault of one, "" without a fault."""
         for place, request, response in self._kept:
             sample = self.samples[place]
             wrong = check(request, response)
@@ -78,7 +78,7 @@ class Gathering:
 
 
 class _Tail:
-    """The whole lines that have been added to a file that another process writes."""
+    """The whole lines added to a file of another process."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

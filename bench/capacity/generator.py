@@ -1,6 +1,6 @@
-"""One generator process: hands its users the requests that are due, and keeps what came of each.
+"""One generator process: gives its users the requests that are due, and keeps the samples.
 
-It runs under gevent: what is written here as one thread's work is done by its users in turn.
+It runs under gevent: its users take turns in one thread.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from bench.capacity.record import GOOD, GRANTED, Phase
 from bench.capacity.schedule import Arrival, arrivals
 
 OVERTIME_S = 1.0
-"""How long after a scheduled phase its late requests are still sent: a generator that is overrun must end, too."""
+"""The time after a scheduled phase in which late requests are still sent: an overrun generator must end, too."""
 
 TICK_S = 0.02
 
 
 class Order(NamedTuple):
-    """A phase that is to be run. Moments in s since the run's start, `began` the same moment as `start` in the epoch.
+    """A phase that is to be run. Moments in s since the run's start; `began` is `start` in s since the epoch.
 
     With `seconds` it has a schedule; else it is so many good `requests`, each as soon as a user is free, up to `until`.
     """
@@ -42,7 +42,7 @@ class Order(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What one generator process did of an order."""
+    """The part of an order that one generator process did."""
 
     phase: str
     planned: int
@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A request, and when it is to be sent; `scheduled` is false where that is as soon as a user is free."""
+    """A request and its moment; without `scheduled`, a free user sends it at once."""
 
     phase: str
     at: float
@@ -87,7 +87,7 @@ class Generator:
         gevent.spawn(self._watch)
 
     def close(self) -> None:
-        """Write out what is kept."""
+        """Write out the kept lines."""
         self._samples.flush()
         self._health.flush()
 
@@ -101,7 +101,7 @@ class Generator:
         begun.set()
 
     def take(self) -> Due:
-        """The next request, for the user that asks; waits for the next phase when this one has no more."""
+        """The next request, for the user that calls; waits for the next phase when this one has no more."""
         while (due := next(self._due, None)) is None:
             if self._order and self._kept == self._taken:
                 order, self._order = self._order, None
@@ -139,7 +139,7 @@ class Generator:
             gevent.sleep(left)
 
     def judge(self, due: Due, sent: float, done: float, status: int, body: bytes | None, error: str) -> str:
-        """Keep a request that was sent, with its answer; what is wrong with it, "" when nothing is."""
+        """Keep the sample of a request; the fault of its answer, "" without one."""
         answer = corpus.read(status, body, error, due.asked)
         if answer.gen_time is not None:
             self._stamps[int(answer.gen_time // self._plan.window_s)] += 1
@@ -165,7 +165,7 @@ class Generator:
         return answer.fault and f"wrong token: {answer.fault}"
 
     def _watch(self) -> None:
-        """Each second, this process's share of a core, and how late a timer that waits for no server has come."""
+        """Each second, keep this process's share of a core, and the lateness of a timer that waits for no server."""
         while True:
             at, cpu, late = self.now(), time.process_time(), 0.0
             second = int(at) + 1

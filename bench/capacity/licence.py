@@ -63,7 +63,7 @@ def licence(
     key_file: KeyFile = None,
     arrivals: Arrivals = "poisson",
     seed: Annotated[int | None, typer.Option(help="Of the schedule; the same seed gives the same one.")] = None,
-    stamps_per_licence_hour: Annotated[int, typer.Option(min=1, help="What a licence is sold as.")] = 20_000,
+    stamps_per_licence_hour: Annotated[int, typer.Option(min=1, help="Stamps that a licence gives an hour.")] = 20_000,
     window: Window = None,
     p99_ms: Annotated[float, typer.Option(min=0.001, help="Objective: p99 of the steady phase at most.")] = 100.0,
 ) -> None:
@@ -96,7 +96,7 @@ def licence(
 
 
 def prove(options: Options, key: str, folder: Path, objectives: Objectives, errors: Console) -> CapacityVerdict:
-    """The run, its record, the verdict and the report, which is stamped by the authority that it is about."""
+    """The run, its record, the verdict and the report; the authority under test stamps the report."""
     if options.web_port:
         errors.print(f"Locust's page: http://127.0.0.1:{options.web_port}/")
     with under_test(options, key) as found:
@@ -105,7 +105,7 @@ def prove(options: Options, key: str, folder: Path, objectives: Objectives, erro
             run = suite.conduct(options, found, key, folder, progress)
         record.write(run, folder)
         (folder / CA).unlink(missing_ok=True)
-        if found.sole:  # its CA ends with it, and nobody could verify the report's token any more
+        if found.sole:  # its CA ends with it: without the root, nobody could verify the report's token
             (folder / CA).write_bytes(api.get(found.url, "/ca.pem"))
         verdict = judge(run, objectives)
         report.write(run, verdict, folder, lambda page: authority.stamp(found.url, key, page))
@@ -125,7 +125,7 @@ def show(verdict: CapacityVerdict, folder: Path, console: Console) -> None:
 
 
 def app_key(file: Path | None) -> str:
-    """The APP_KEY, "" for none: never from the command line, which others can read."""
+    """The APP_KEY from a file or the environment, "" for none; others can read a command line. BenchError."""
     if file is None:
         return os.environ.get(KEY_VARIABLE, "")
     try:

@@ -1,7 +1,7 @@
-"""The load suite as Locust runs it: `tsa-bench licence` starts it with a plan, in a process of its own.
+"""The load suite for Locust: `tsa-bench licence` starts it with a plan, in a process of its own.
 
 Every request is sent by a FastHttpUser and stands in Locust's statistics, under its phase and kind, with the time from
-the moment it was due: so Locust's own page shows no figure that a slow answer has made better (coordinated omission).
+its due moment on: so a slow answer flatters no figure of Locust's own page (no coordinated omission).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PHASE, _DONE = "phase", "done"  # messages between Locust's master and its work
 
 
 class Stamper(FastHttpUser):
-    """A user: takes the request that is due next, waits for its moment, sends it, has the answer judged."""
+    """A user: takes the next request, waits for its moment, sends it, has the answer judged."""
 
     network_timeout = connection_timeout = PATIENCE_S
     max_redirects = 0
@@ -80,7 +80,7 @@ def _generate(plan: plans.Plan, folder: Path, key: str, runner: Any) -> None:
 
 
 def _conduct(plan: plans.Plan, folder: Path, key: str, environment: Environment) -> None:
-    """Have the phases run as soon as all users are there; then keep Locust's statistics, and end."""
+    """Run the phases as soon as all users are there; then keep Locust's statistics, and end."""
     runner: Any = environment.runner
     conductor = Conductor(plan, folder, key, lambda order: runner.send_message(_PHASE, list(order)))
 

@@ -1,4 +1,4 @@
-"""What the suite tells its generators, in a file: everything but the credentials, which go by the environment."""
+"""The plan that the suite gives its generators, in a file; the credentials go by the environment."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from bench.capacity.schedule import Load
 
 KEY_VARIABLE = "TSA_APP_KEY"
 PATIENCE_S = 15.0
-"""How long an answer is waited for, in s."""
+"""The time that an answer has to come, in s."""
 
 PLAN, COURSE, STATISTICS, LOG = "plan.json", "course.json", "locust.json", "locust.log"
 SAMPLES, HEALTH = "generator-{}.samples", "generator-{}.health"
-"""What a generator process writes; its number stands for the braces."""
+"""The files of a generator process; its number takes the place of the braces."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One run of the suite: where to, how much, how long. Lengths in s."""
+    """One run of the suite: target, rate, phases. Lengths in s."""
 
     url: str
     rate: float
@@ -32,9 +32,9 @@ class Plan:
     duration_s: float
     window_s: int
     exhaust: int
-    """Stamps to use up in one window, then to be refused; 0: that part is left out."""
+    """Stamps to use up in one window before refusals are due; 0: burst, edge and recovery are left out."""
     burst_s: float
-    """The least time that using them up may have in a window that has begun; with less, the next one is waited for."""
+    """The least time for using them up in a window that has begun; with less, the run waits for the next window."""
     sole: bool
     """Nobody else has stamps of the licences."""
     users: int
@@ -46,7 +46,7 @@ class Plan:
 
     @property
     def load(self) -> Load:
-        """What is offered."""
+        """The load offered."""
         return Load(self.rate, self.pattern, self.seed, self.window_s)
 
     def write(self, folder: Path) -> Path:

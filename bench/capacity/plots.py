@@ -1,4 +1,4 @@
-"""The plots of the report, as SVG without a word in them: the page says in two languages what they show."""
+"""The plots of the report, as SVG without words: the page has the captions in two languages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def _draw(name: str, draw: Callable[[Axes], None], size: tuple[float, float] = (4.3, 2.2)) -> str:
-    """What `draw` draws, as one SVG element whose names are of this plot alone."""
+    """The drawing of `draw` as one SVG element, with identifiers of its own."""
     with rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.add_subplot())

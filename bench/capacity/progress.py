@@ -1,4 +1,4 @@
-"""What a run tells while it lasts: a line that renews itself, or one now and then where there is no terminal."""
+"""The progress of a run: a line that renews itself on a terminal, else a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _SPAN_S = 10.0
 
 
 class SoFar:
-    """What the samples of a run count up to; each is looked at once, for there will be millions."""
+    """Counts over the samples of a run; each sample is read once, as there will be millions."""
 
     def __init__(self) -> None:
         self.requests = self.refused = self.wrong = 0
 
     def add(self, samples: Sequence[Sample]) -> None:
-        """Count those that have come since the last time."""
+        """Count the samples added since the last call."""
         for each in islice(samples, self.requests, None):
             self.refused += each.got == each.expected and each.got != GRANTED
             self.wrong += each.got != each.expected or bool(each.fault)
@@ -30,7 +30,7 @@ class SoFar:
 
 
 class Progress:
-    """A context in which tell() says how a run goes."""
+    """A context in which tell() shows the progress of a run."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -49,7 +49,7 @@ class Progress:
             self._status.stop()
 
     def tell(self, at: float, state: str, samples: Sequence[Sample]) -> None:
-        """Say what goes on `at` so many seconds since the start."""
+        """Show the state of a run `at` so many seconds since its start."""
         if self._status:
             self._status.update(line(at, state, samples, self._so_far))
         elif state != self._state or at - self._told >= PLAIN_EVERY_S:

@@ -1,4 +1,4 @@
-"""What a run of the load suite leaves: every request that was sent, and what must be known to judge them.
+"""The record of a run of the load suite: every request that was sent, and all that the judge needs.
 
 Times are seconds since the run's start on the machine's monotonic clock, which all processes of the generator share.
 """
@@ -19,7 +19,7 @@ GOOD = "good"
 EXHAUSTED = "HTTP 429"
 NO_ANSWER = "no answer"
 REPEATED, NOT_PROVED = "repeated serialNumber", "not proved"
-"""Faults that are found once a generator has counted its answer."""
+"""Faults that are found after a generator has counted the answer."""
 
 RUN, SAMPLES = "run.json", "samples.jsonl.gz"
 
@@ -39,22 +39,22 @@ class Sample(NamedTuple):
 
     phase: str
     kind: str
-    """GOOD, or the name of what is wrong with the request."""
+    """GOOD, or the name of the request's fault."""
     scheduled: float
-    """The moment that the schedule has for it; where there is no schedule (burst, edge, recovery), as `sent`."""
+    """The moment of the schedule; without a schedule (burst, edge, recovery), as `sent`."""
     sent: float
     done: float
-    """The whole answer was there, or given up."""
+    """The end of the answer, or the moment when it was given up."""
     expected: str
     """GRANTED, a failInfo name such as "badAlg", or EXHAUSTED."""
     got: str
     """GRANTED, a failInfo name, "HTTP 429", "HTTP 503", or NO_ANSWER, a colon and why."""
     fault: str = ""
-    """What is wrong with the token: "imprint", "nonce", "repeated serialNumber", "not proved: …"."""
+    """The fault of the token: "imprint", "nonce", "repeated serialNumber", "not proved: …"."""
     verified: bool = False
     """Checked in full with tsa.verify, with success."""
     gen_time: float | None = None
-    """genTime of the token, seconds since the epoch: it says which window the stamp was debited in."""
+    """genTime of the token, seconds since the epoch: the stamp was debited in its window."""
 
 
 class PhaseRecord(NamedTuple):
@@ -78,7 +78,7 @@ class GeneratorSecond(NamedTuple):
     cpu: float
     """Its share of one core, 0 to 1."""
     late_ms: float
-    """How late a timer of its own woke at worst: lateness that no server can be the cause of."""
+    """The worst lateness of a timer of its own, which no server can have caused."""
 
 
 class ClockReading(NamedTuple):
@@ -90,7 +90,7 @@ class ClockReading(NamedTuple):
 
 
 class ServerStart(NamedTuple):
-    """Which incarnation of the server answered; another identity than before is a restart. None tells: not watched."""
+    """The identity of the server at a moment: another one than before is a restart."""
 
     at: float
     identity: str
@@ -98,7 +98,7 @@ class ServerStart(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that the judge and the report need. Maps hold text and numbers, as JSON has them."""
+    """Everything that the judge and the report need. Maps hold text and numbers only, for JSON."""
 
     url: str
     licences: int
@@ -107,7 +107,7 @@ class Run:
     started: str
     """UTC, ISO 8601."""
     duration_s: float
-    """How long the steady phase was to last."""
+    """The length asked for of the steady phase."""
     phases: list[PhaseRecord]
     samples: list[Sample]
     seconds: list[GeneratorSecond]
@@ -122,7 +122,7 @@ class Run:
     capacity: int
     """Stamps that the licences give in one window."""
     used_before: int | None = 0
-    """Stamps that others had of the window of burst and edge; None where that cannot be known (a live server)."""
+    """Stamps of others in the window of burst and edge; None where that cannot be known (a live server)."""
     not_done: list[str] = field(default_factory=list)
     """Keys of bench/capacity/words.py ("not done: …"), which it has in both languages, or sentences."""
 

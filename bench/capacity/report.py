@@ -1,9 +1,9 @@
 """verdict.json for scripts, and report.html for people: one file without anything from outside, in two languages.
 
 The report is time-stamped as a whole: report.html.tsr is the TimeStampResp for the octets of report.html. So the token
-covers the page that people read and sign, plots and words and all, and, by the digests that stand in it, verdict.json
-and the raw records; and it is checked with any tool, from the file as it lies there. A token inside the page could only
-cover a part of it, which nobody reads, and would need a tool of our own to be taken out.
+covers the page that people read and sign, with its plots, and, by the digests in the page, verdict.json and the raw
+records; any tool checks it, on the file as it is. A token inside the page could cover only a part of the page, and it
+would need a tool of our own to be taken out.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _summary(run: Run, verdict: CapacityVerdict, digests: Mapping[str, str]) -> 
 
 
 def _drawn(run: Run, verdict: CapacityVerdict) -> dict[str, Markup]:
-    """The plots; matplotlib escapes what it is given to write. It takes most of a second to import, so not before."""
+    """The plots; matplotlib escapes its texts. It takes most of a second to import: so only here."""
     from bench.capacity import plots
 
     findings, limit = Findings(run), verdict.figures["p99_limit_ms"]
@@ -78,7 +78,7 @@ def _drawn(run: Run, verdict: CapacityVerdict) -> dict[str, Markup]:
 def _render(
     run: Run, verdict: CapacityVerdict, drawn: Mapping[str, Markup], digests: Mapping[str, str], unstamped: list[str]
 ) -> bytes:
-    """The page. `unstamped` says why it has no time-stamp; it is empty where there is to be one beside it."""
+    """The page. `unstamped` has the reasons for a missing time-stamp; it is empty for a page that will be stamped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -100,7 +100,7 @@ def _render(
 
 
 def both(text: Text) -> Markup:
-    """A text in both languages, of which the page shows one; once, where they are the same."""
+    """A text in both languages, of which the page shows one; a text that is the same in both stands once."""
     if text.en == text.zh:
         return escape(text.en)
     return Markup('<span lang="en">{}</span><span lang="zh">{}</span>').format(text.en, text.zh)

@@ -1,4 +1,4 @@
-"""The words of the report's page around the verdict, by key: English, Chinese."""
+"""The words of report.html around the verdict, by key: English, Chinese."""
 # ruff: noqa: RUF001  (full-width punctuation is Chinese, not a slip)
 
 REPORT = {

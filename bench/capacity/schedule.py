@@ -1,7 +1,7 @@
-"""When each request is due, fixed before the first is sent: an open schedule, which no slow answer can hold back.
+"""The moments of all requests, fixed before the first is sent: an open schedule, which no slow answer can hold back.
 
-A schedule never asks for more than a licence gives: the good requests of any window of the licence are at most its
-rate times the window's length, and none is due so close to a window's edge that the server may count it in the other.
+A schedule never asks for more than a licence gives: the good requests of a window are at most its rate times its
+length, and no request is due so close to a window's edge that the server may count it in the next window.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BAD_SHARE = 0.05
 """Bad requests for each good one. They are refused and cost no stamp, so they come on top of the licensed rate."""
 
 EDGE_SHARE = 1 / 3600
-"""The part of a window that stays empty at each of its ends: a second of an hour."""
+"""The part of a window that stays empty at both ends: a second of an hour."""
 
 
 class Arrival(NamedTuple):
@@ -30,7 +30,7 @@ class Arrival(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What is offered: good requests a second, how they are spread, and the seed of all that is drawn."""
+    """The load offered: good requests a second, their pattern, and the seed of all random draws."""
 
     rate: float
     pattern: str
@@ -40,9 +40,9 @@ class Load(NamedTuple):
 
 
 def poisson(draw: Random, count: int) -> Iterator[float]:
-    """`count` moments of [0, 1] in ascending order, as a Poisson process has them that has so many of them there.
+    """`count` moments of [0, 1] in ascending order: a Poisson process, given its count.
 
-    They are the order statistics of as many uniform numbers, each drawn from the one before: nothing is sorted or kept.
+    They are the order statistics of as many uniform numbers, drawn one from the other: nothing is sorted or kept.
     """
     after = 1.0
     for left in range(count, 0, -1):
@@ -51,7 +51,7 @@ def poisson(draw: Random, count: int) -> Iterator[float]:
 
 
 def constant(_draw: Random, count: int) -> Iterator[float]:
-    """`count` moments of [0, 1] at one distance from each other."""
+    """`count` moments of [0, 1] at equal distances."""
     for number in range(count):
         yield (number + 0.5) / count
 
@@ -60,15 +60,15 @@ PATTERNS: dict[str, Callable[[Random, int], Iterator[float]]] = {"poisson": pois
 
 
 def planned(rate: float, seconds: float) -> int:
-    """How many good requests a phase of this length has."""
+    """The number of good requests in a phase of this length."""
     return _whole(rate * seconds)
 
 
 def arrivals(load: Load, phase: str, began: float, seconds: float, kinds: tuple[str, ...]) -> Iterator[Arrival]:
     """The schedule of a phase that begins at `began` (s since the epoch): good requests and, among them, bad ones.
 
-    The same for every caller that gives the same: each process of the generator makes it anew and takes its share.
-    `kinds` are the bad requests to choose from, none for good ones alone.
+    Equal arguments give an equal schedule: every process of the generator makes it anew and takes its share. `kinds`
+    are the bad requests to choose from; without them, all requests are good.
     """
     draw = Random(f"{load.seed} {phase} bad")  # noqa: S311 - a schedule is no secret
     bad = _spread(load._replace(rate=load.rate * BAD_SHARE if kinds else 0.0), f"{phase} bad", began, seconds)
@@ -100,5 +100,5 @@ def windows(began: float, seconds: float, window_s: int) -> Iterator[tuple[float
 
 
 def _whole(requests: float) -> int:
-    # A product such as 1.1 * 10 must not lose its last request to how numbers are rounded.
+    # A product such as 1.1 * 10 must not lose its last request by rounding.
     return math.floor(requests + 1e-6)

@@ -1,6 +1,6 @@
 """The verdict on a run: a pure function of its records and of the objectives.
 
-Six questions are asked of the service; each that is answered against it is a reason to *fail*:
+Six questions to the service; an answer against it is a reason to *fail*:
 
 rate       Was every good request of the steady phase granted, the last at most 1 s after its end?
 latency    Did 99 of 100 of the due answers of the steady phase come within the limit, from the scheduled moment?
@@ -10,19 +10,19 @@ quota      Where it was used up: was exactly the capacity granted in that window
            In any run: was no window given more than the capacity?
 recovery   Where it was tried: was every request of the next window granted?
 
-And of the measurement; each that is answered against it makes the run *void* (doubts.py). Fail outranks void: what
-the service did wrong stays done, however little else the run proves. But only with evidence that stands:
+A doubt about the measurement makes the run *void* (doubts.py). Fail outranks void: a fault of the service stays one,
+even when the run proves nothing else. But only evidence that stands makes a fail:
 
-- Latency, rate, answers and recovery are held against the server without what a saturated generator spoiled of them
-  (findings.py). Missed only with that counted in, they are "not judged", and the run is void. Met with that
-  counted in, they are met: a late generator only adds to what is counted.
+- Latency, rate, answers and recovery are held against the server without their spoiled part (findings.py). Missed only
+  with that part, they are "not judged", and the run is void. Met with that part, they are met: a late generator only
+  makes these figures worse.
 - A 99th percentile takes 299 answers (0.99^299 < 5 %: with fewer, all of them may well lie below the true one), to
   disprove as to prove.
-- A wrong token stands always, and so does a stamp beyond the quota, unless the clock jumped: then no one knows which
-  window a genTime belongs to.
-- Too few stamps in a window stand when a 429 came although every request without an answer is taken for a stamp. How
-  many stamps others had of it must be known; on a live server it is not, and the quota is "not judged".
-- An answer that was lost in a restart is lost: that fails. A restart that lost nothing makes the run void.
+- A wrong token always stands, and so does a stamp beyond the quota, unless the clock jumped: then the window of a
+  genTime is not known.
+- Too few stamps in a window stand when a 429 came even if every request without an answer counts as a stamp. The number
+  of stamps that others had must be known; on a live server it is not, and the quota is "not judged".
+- An answer lost in a restart makes the run fail. A restart that lost nothing makes the run void.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ Met = Literal["met", "missed", "not judged", "not done"]
 
 @dataclass(frozen=True)
 class Objectives:
-    """What the service is to keep; the rate and the quota follow from the licences."""
+    """The objectives of the service; the rate and the quota follow from the licences."""
 
     p99_ms: float = 100.0
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One line of the table: what was wanted and found."""
+    """One line of the table: the values wanted and found."""
 
     name: str
     title: Text
@@ -62,7 +62,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class CapacityVerdict:
-    """pass, fail or void, why, every objective, and the figures; text and numbers only, as JSON has them."""
+    """pass, fail or void, the reasons, all objectives and the figures; text and numbers only, for JSON."""
 
     verdict: Literal["pass", "fail", "void"]
     reasons: list[Reason]
@@ -78,7 +78,7 @@ Judged = tuple[Objective, Reason | None]
 
 
 def judge(run: Run, objectives: Objectives = Objectives()) -> CapacityVerdict:
-    """Judge a run. It reads nothing but its arguments."""
+    """Judge a run, from the arguments alone."""
     findings = Findings(run)
     jumped = clock_jump(run) is not None
     judged = [
@@ -104,7 +104,7 @@ def _objective(name: str, wanted: Text, found: Text, met: Met) -> Objective:
 
 
 def _held(findings: Findings, name: str, wrong: list[Sample], missed: Reason) -> tuple[Met, Reason | None]:
-    """What follows from samples that speak against the server: only those that are not spoiled count."""
+    """The judgement on samples that speak against the server: only those that are not spoiled count."""
     if not wrong:
         return "met", None
     return ("missed", missed) if findings.clean(wrong) else ("not judged", _spoiled(findings, name, missed))
@@ -202,7 +202,7 @@ def _quota(findings: Findings, *, jumped: bool) -> Judged:
 
 
 def _denied(findings: Findings, granted: int) -> bool:
-    """A 429 came in the exhausted window although stamps of it were left, even if every lost answer was a stamp."""
+    """Whether a 429 came while the window still had stamps, even if every lost answer was a stamp."""
     run, until = findings.run, (Phase.WARM_UP, Phase.STEADY, Phase.BURST, Phase.EDGE)
     lost = sum(not answered(each) for each in run.of(*until))
     refused = any(each.got == EXHAUSTED for each in run.of(Phase.BURST, Phase.EDGE))

@@ -1,4 +1,4 @@
-"""What is looked at each second of a run, beside the load: the clock, and whether the server is still the same one."""
+"""The readings of each second of a run, beside the load: the clock, and the identity of the server."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bench import BenchError, proc
 from bench.capacity.record import ClockReading, ServerStart
 
 TIMEOUT_S = 0.9
-"""The clock is read each second, however slow the page is."""
+"""Less than a second, so that a slow page does not cost a reading of the clock."""
 
 _TRIES = 3
 _LIMIT = 1 << 22
 _STARTS = ("process_start_time_seconds", "tsa_worker_start_time_seconds")
-"""The second for each worker: one that dies is replaced under the same supervisor."""
+"""The second stands once a worker: a worker that dies is replaced under the same supervisor."""
 
 
 class Watch:
-    """Readings since `origin` (s, monotonic clock); `identity` tells which server answers, "" where it cannot."""
+    """Readings since `origin` (s, monotonic clock); `identity` names the server that answers, "" where it cannot."""
 
     def __init__(self, origin: float, identity: Callable[[], str]) -> None:
         self.clock: list[ClockReading] = []
@@ -36,7 +36,7 @@ class Watch:
             self.starts.append(ServerStart(self.clock[-1].at, identity))
 
     def _clock(self) -> ClockReading:
-        """Both clocks, at moments as close as they come: what the machine does between them is no jump."""
+        """Both clocks, as close together as possible: a pause of the machine between the two is no jump."""
         readings = []
         for _ in range(_TRIES):
             before, wall = time.monotonic(), time.time()
@@ -46,9 +46,9 @@ class Watch:
 
 
 class OwnServer:
-    """Tells the processes of a server on this machine apart from any that take their place.
+    """The identity of a server on this machine: its processes, as long as they live.
 
-    They are those that it has when it is ready: what it starts later, for a moment, are no workers.
+    They are those of the moment when it is ready: short-lived processes that it starts later are no workers.
     """
 
     def __init__(self, pid: int) -> None:
@@ -66,9 +66,9 @@ class OwnServer:
 
 
 class OtherServer:
-    """Tells a restart of a server from its /metrics: the starts of its process and workers, stamps that became fewer.
+    """The identity of a server by its /metrics: the starts of its process and workers, and any fall of its stamps.
 
-    Where the server has no such page, no answer is taken for a reading, and the same goes for a page without them.
+    Without such a page, or without these figures in it, there is no reading.
     """
 
     def __init__(self, url: str) -> None:
@@ -78,14 +78,14 @@ class OtherServer:
 
     def __call__(self) -> str:
         try:
-            with urllib.request.urlopen(self._page, timeout=TIMEOUT_S) as answer:  # noqa: S310 - checked by reach()
+            with urllib.request.urlopen(self._page, timeout=TIMEOUT_S) as answer:  # noqa: S310 - check_address() lets only http and https pass
                 page = str(answer.read(_LIMIT), "utf-8")
             return self.identity(page)
         except (OSError, ValueError):
             return ""
 
     def identity(self, page: str) -> str:
-        """What a metrics page tells, "" when it is nothing."""
+        """The identity in a metrics page, "" without one."""
         stamps = sum(_values(page, "tsa_stamps_total"))
         if stamps < self._stamps:
             self._fallen += 1

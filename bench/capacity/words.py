@@ -1,4 +1,4 @@
-"""Every word of the verdict and of its report, in English and Chinese; those of the page alone are in report_words."""
+"""Every word of the verdict and of its report, in English and Chinese; report_words has those of the report alone."""
 # ruff: noqa: RUF001  (full-width punctuation is Chinese, not a slip)
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from bench.capacity.report_words import REPORT
 
 @dataclass(frozen=True)
 class Text:
-    """The same said in both languages; as a string it is English."""
+    """A text in both languages; as a string it is English."""
 
     en: str
     zh: str
@@ -20,7 +20,7 @@ class Text:
 
 
 def say(key: str, **figures: object) -> Text:
-    """What stands under a key of WORDS, with its figures filled in, a Text in its own language.
+    """The text under a key of WORDS, with its figures filled in, a Text in its own language.
 
     KeyError where there is no such key.
     """
@@ -33,12 +33,12 @@ def say(key: str, **figures: object) -> Text:
 
 
 def same(text: object) -> Text:
-    """What reads the same in both languages, or is somebody else's words."""
+    """A text that is the same in both languages, or comes from elsewhere."""
     return Text(str(text), str(text))
 
 
 def of_note(note: str) -> Text:
-    """A note of what was not done: a key of WORDS in both languages, any other sentence as it is."""
+    """A note of a part left out: a key of WORDS in both languages, any other sentence as it is."""
     return say(note) if note in WORDS else same(note)
 
 

@@ -1,6 +1,6 @@
-"""What a stamp costs the server, beside what its signature alone costs, on this machine, in this run.
+"""The CPU time of a stamp beside that of its signature alone, on this machine, in this run.
 
-Absolute figures move with the machine and with what else runs on it; the ratio of the two hardly does.
+Absolute figures depend on the machine and its other work; the ratio of the two hardly does.
 """
 
 import statistics
@@ -29,15 +29,15 @@ FIGURES = (
     "latency_ms",
     "mean_batch",
 )
-"""What a Cell has of the server, or None in each where the load was not enough."""
+"""The server's figures in a Cell: all None where the generator was too slow for the server."""
 
 
 @dataclass(frozen=True)
 class Cell:
     """One key and number of connections. Figures are of the measured time; `faults` and `wrong` of the warm-up too.
 
-    Where `not_measured` says why, the server's figures are None: with a server that waits for its load, batches are
-    small, and so a stamp costs more than it need.
+    Where `not_measured` gives a reason, the server's figures are None: a server that waits for its load makes small
+    batches, in which a stamp costs more.
     """
 
     key: str
@@ -47,16 +47,16 @@ class Cell:
     seconds: float
     stamps_per_s: float | None
     licences: float | None
-    """How many this server fills at `stamps_per_s`."""
+    """Licences whose hour `stamps_per_s` fills."""
     licences_per_core: float | None
-    """How many a core fills that does nothing else, at `cpu_us` a stamp."""
+    """Licences that a core with no other work fills at `cpu_us` a stamp."""
     cpu_us: float | None
     """CPU of all the server's processes a stamp, µs."""
     raw_us: float
     """The median raw signature just before and just after, µs."""
     ratio: float | None
     stages_us: dict[str, float] | None
-    """Where `cpu_us` goes; what the stages measured by themselves do not explain is "the rest"."""
+    """The parts of `cpu_us`; "the rest" is the part that no stage explains."""
     latency_ms: dict[str, float] | None
     mean_batch: float | None
     rss_mib: float
@@ -68,7 +68,7 @@ class Cell:
     unverified: list[str]
     generator_us: float
     generator_ceiling_per_s: float
-    """What the load generator does over so many connections against a constant reply."""
+    """Answers a second that the load generator takes from a constant reply over so many connections."""
 
 
 @dataclass(frozen=True)
@@ -174,11 +174,11 @@ def _figures(run: Run, raw_us: float, mean_batch: float | None, connections: int
 
 
 def licences(stamps_per_s: float) -> float:
-    """How many licences' hour so many stamps a second fill."""
+    """Licences whose hour so many stamps a second fill."""
     return stamps_per_s * 3600 / STAMPS_PER_LICENCE_HOUR
 
 
 def percentiles_ms(latencies: "array[int]") -> dict[str, float]:
-    """p50 and p99 of latencies in ns, as ms: the smallest that so many per cent do not exceed."""
+    """p50 and p99, in ms, of latencies in ns: the smallest value that so many per cent do not exceed."""
     ordered = sorted(latencies)
     return {f"p{percent}": ordered[-(-len(ordered) * percent // 100) - 1] / 1e6 for percent in (50, 99)}

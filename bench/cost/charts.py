@@ -1,4 +1,4 @@
-"""Results as a picture, .svg or .png. It is imported when one is asked for: matplotlib takes most of a second."""
+"""Results as a picture, .svg or .png. Imported only for a plot: matplotlib takes most of a second."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _draw(file: Path, width: float, height: float, draw: Callable[[Figure], None
 
 
 def ceiling(found: Ceiling, file: Path) -> None:
-    """Where the µs of a stamp go, a bar for each cell that was measured, as multiples of its raw signature."""
+    """The stages of a stamp, a bar for each measured cell, in multiples of its raw signature."""
     cells = found.results
     stages = list({name: None for cell in cells for name in cell.stages_us or {}})
 
@@ -37,7 +37,7 @@ def ceiling(found: Ceiling, file: Path) -> None:
         names = [f"{cell.key}, {cell.connections}" for cell in cells]
         left = [0.0] * len(cells)
         for number, stage in enumerate(stages):
-            # What is over may be less than nothing where a stage by itself costs more than within the server.
+            # The rest may be negative: a stage by itself can cost more than within the server.
             parts = [max(0.0, (cell.stages_us or {}).get(stage, 0.0)) / cell.raw_us for cell in cells]
             colour = GREY if stage == "the rest" else COLOURS[number % len(COLOURS)]
             axes.barh(names, parts, left=left, color=colour, label=stage)

@@ -1,4 +1,4 @@
-"""One connection of the load generator: the octets of its requests, and what is wrong with an answer at a glance."""
+"""One connection of the load generator: the octets of its requests, and a quick check of the answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GRANTED_WITH_MODS = bytes.fromhex("020101")
 
 
 def query_head(host: str, path: str, line: str, cert_req: bool) -> bytes:
-    """The head of a POST, with a header line of the caller's, and its body up to the hashed message."""
+    """The head of a POST, with a further header line, and its body up to the hashed message."""
     query = QUERY[cert_req]
     return (
         f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/timestamp-query\r\n{line}"
@@ -42,7 +42,7 @@ def queries() -> Iterator[tuple[bytes, bytes]]:
 
 
 def fault(status: int, body: bytes, imprint: bytes, nonce: bytes) -> str | None:
-    """What is wrong with an answer, at a glance; None when nothing is."""
+    """The fault of an answer, by a quick look; None without one."""
     if status != 200:
         return f"HTTP status {status}"
     if body[6:9] != GRANTED and body[6:9] != GRANTED_WITH_MODS:
@@ -55,7 +55,7 @@ def fault(status: int, body: bytes, imprint: bytes, nonce: bytes) -> str | None:
 
 
 class Owner(Protocol):
-    """What a client belongs to: it says what to send, has answers judged, and is told of connections that are gone."""
+    """The load that a client is part of: it gives the requests, judges the answers, and hears of lost connections."""
 
     queries: Iterator[tuple[bytes, bytes]]
     tail: bytes
@@ -69,7 +69,7 @@ class Owner(Protocol):
 
 
 class Client(asyncio.Protocol):
-    """Sends, waits for the answer, has it judged, sends the next; over one connection as long as that lives."""
+    """Sends a request, waits for the answer, has it judged, sends the next, over one connection while that lives."""
 
     __slots__ = (
         "answered",
@@ -92,7 +92,7 @@ class Client(asyncio.Protocol):
         self.draw()
 
     def draw(self) -> None:
-        """Another request: its time runs from now on."""
+        """Draw the next request; its time runs from now on."""
         self.imprint, self.nonce = next(self.load.queries)
         self.request = b"".join((self.head, self.imprint, NONCE, self.nonce, self.load.tail))
         self.sent = time.perf_counter_ns()
@@ -117,7 +117,7 @@ class Client(asyncio.Protocol):
             self.judged(status, body, closes)
 
     def chunked(self, data: bytes, at: int) -> bytes | None:
-        """The body from chunks, or b"", which no check passes, from what are none."""
+        """The body from chunks; b"", which passes no check, from octets that are no chunks."""
         try:
             return chunks(data, at)
         except ValueError:
@@ -145,7 +145,7 @@ class Client(asyncio.Protocol):
         self.load.lost(self, owed=self.owed, may_repeat=self.answered and not self.partial)
 
     def abort(self) -> None:
-        """End now; what is still owed has been counted."""
+        """End now; the answer still owed has been counted."""
         self.owed = False
         if self.connected:
             self.transport.abort()

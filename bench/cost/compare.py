@@ -1,7 +1,7 @@
-"""The same load on several time-stamp authorities in turn, A B A B …: so what else the machine does meets them all.
+"""The same load on several time-stamp authorities in turn, A B A B …: other work of the machine meets all of them.
 
-Each is asked for one token first, which is checked in full and tells the type of its key: so its CPU time can be set
-beside the raw signature of that type. The connections are as many as each can serve at once, up to those asked for.
+Each authority gives one token first, which is checked in full and tells the type of the key: its CPU time stands beside
+the raw signature of that type. A trial finds the connections that an authority serves at once, up to the number asked.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from bench.cost.load import CLOSED, NO_CONNECTION, Way, drive
 TRIAL_S = 0.5
 TRIAL_PATIENCE_S = 5.0
 UNSERVED = (CLOSED, NO_CONNECTION, "HTTP status 503")
-"""How the faults begin of a server that has been given too many connections at once."""
+"""The beginnings of the faults of a server with too many connections at once."""
 NO_PID = "CPU not measured: no PID given"
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One load on one of them; times as in its Run."""
+    """One load on one authority; times as in its Run."""
 
     name: str
     stamps: int
@@ -52,7 +52,7 @@ class Result:
     key: str
     """The type of its key, as `--key` of `tsa-bench ceiling` has it, or as its certificate does."""
     proof: str
-    """What tsa.verify says of its token: "" when every step was passed."""
+    """The reason why tsa.verify does not prove its token, "" when it does."""
     connections: int
     keeps_alive: bool
     not_measured: list[str]
@@ -80,7 +80,7 @@ class Comparison:
     load_core: int
     results: list[Result]
     turns: list[Turn]
-    """In the order they were, without those of an authority for which the generator was too slow."""
+    """In the order of time, without the turns of an authority for which the generator was too slow."""
     notes: list[str]
 
     @property
@@ -93,7 +93,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Ready:
-    """A subject as it was introduced, with what its load must be."""
+    """A subject after its introduction, with the load that fits it."""
 
     subject: Subject
     introduction: Introduction
@@ -111,7 +111,7 @@ def measure(
     *,
     cert_req: bool = False,
 ) -> Comparison:
-    """Load each in turn, `rounds` times, over up to so many connections. BenchError where one cannot be measured."""
+    """Load all in turn, `rounds` times, over at most so many connections. BenchError where one cannot be measured."""
     if len({each.name for each in subjects}) < len(subjects):
         raise BenchError("two authorities have the same name: give each one of its own")
     server_core, load_core = proc.cores()
@@ -139,7 +139,7 @@ def measure(
 
 
 def _core_note(subject: Subject, load_core: int) -> str:
-    """What must be known of where the server runs, "" when it keeps off the load generator's core."""
+    """A remark on the cores of the server, "" when it keeps off the load generator's core."""
     if subject.pid is None or load_core not in proc.affinity(subject.pid):
         return ""
     return (
@@ -149,7 +149,7 @@ def _core_note(subject: Subject, load_core: int) -> str:
 
 
 def _ready(subject: Subject, connections: int, tell: Callable[[str], None], *, cert_req: bool) -> _Ready:
-    """Get to know an authority: its key, and how many connections it serves at once."""
+    """Get to know an authority: its key, and the number of connections that it serves at once."""
     tell(f"{subject.name}: {subject.url}")
     introduction, way = introduce(subject), subject.way(cert_req=cert_req)
     trial = replace(way, patience_s=TRIAL_PATIENCE_S)
@@ -241,6 +241,6 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 
 def _ratio(own: Sequence[Turn], first: Sequence[Turn], figure: Callable[[Turn], float | None]) -> float | None:
-    """The median over the rounds of a figure to that of the first authority in the same round."""
+    """The median, over the rounds, of a figure divided by that of the first authority in the same round."""
     pairs = [(figure(turn), figure(other)) for turn, other in zip(own, first, strict=True)]
     return _median([mine / other if mine is not None and other else None for mine, other in pairs])

@@ -1,4 +1,4 @@
-"""A server that answers at once and knows nothing: what the load generator can do at most is measured against it.
+"""A server that gives a constant reply at once: the ceiling of the load generator is measured against it.
 
 Run as `python -m bench.cost.constant [--close]`; it prints its port on the first line, and serves until it is ended.
 With `--close` it closes each connection after one answer.
@@ -20,7 +20,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/timestamp-reply\r\nContent
 
 
 class Constant(asyncio.Protocol):
-    """Every segment that comes in is taken for one whole request."""
+    """Takes every segment that comes in for one whole request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)

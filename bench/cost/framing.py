@@ -1,4 +1,4 @@
-"""Where an HTTP answer ends, and what it says: Content-Length, chunks, or the end of its connection (RFC 9112 6.3)."""
+"""The head and the end of an HTTP answer: Content-Length, chunks, or the end of its connection (RFC 9112 6.3)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Head(NamedTuple):
 
 @lru_cache(maxsize=256)
 def read_head(head: bytes) -> Head:
-    """What a response head says. Heads hardly vary: so cached."""
+    """Read a response head; cached, as heads hardly vary."""
     status = int(head[9:12]) if head[9:12].isdigit() else 0
     length, connection = _CONTENT_LENGTH.search(head), _CONNECTION.search(head)
     # RFC 9112 9.3: HTTP/1.0 closes unless it says that it does not.
@@ -38,7 +38,7 @@ def read_head(head: bytes) -> Head:
 
 
 def chunks(data: bytes, at: int) -> bytes | None:
-    """The body that begins at `at` in chunks (RFC 9112 7.1); None while it is not whole. ValueError on nonsense."""
+    """The body in chunks from `at` on (RFC 9112 7.1); None while it is not whole. ValueError for a wrong chunk size."""
     body = b""
     while (end := data.find(b"\r\n", at)) >= 0:
         size = int(data[at:end].partition(b";")[0], 16)

@@ -1,4 +1,4 @@
-"""Getting to know a time-stamp authority by one token: whether it proves anything, and what type of key signs."""
+"""The introduction of a time-stamp authority by one token: does it prove anything, and which type of key signs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CURVES = {"secp256r1": "p256", "secp384r1": "p384", "secp521r1": "p521"}
 
 @dataclass(frozen=True)
 class Subject:
-    """An authority under comparison: its name, where it stamps, the process that with its descendants is its server."""
+    """An authority under comparison: its name, its URL, the process that is its server, with all descendants."""
 
     name: str
     url: str
@@ -36,18 +36,18 @@ class Subject:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port of its URL."""
         return self.parts.port or (443 if self.parts.scheme == "https" else 80)
 
     def way(self, *, cert_req: bool) -> Way:
-        """How requests go to it."""
+        """The way of requests to it."""
         tls = ssl.create_default_context() if self.parts.scheme == "https" else None
         path = (self.parts.path or "/") + (f"?{self.parts.query}" if self.parts.query else "")
         return Way(self.parts.hostname or "", path, tls, cert_req=cert_req, reopen=True)
 
 
 class Introduction(NamedTuple):
-    """The type of the key ("p256", "rsa2048", …), and why tsa.verify does not prove the token, "" when it does."""
+    """The type of the key ("p256", "rsa2048", …), and the reason why tsa.verify does not prove the token, or ""."""
 
     key: str
     proof: str
@@ -86,7 +86,7 @@ def introduce(subject: Subject) -> Introduction:
 
 
 def key_type(key: PublicKeyTypes) -> str:
-    """The name that `--key` has for a key of this type, where it has one."""
+    """The name of `--key` for a key of this type, else a name from the certificate."""
     if isinstance(key, ec.EllipticCurvePublicKey):
         return _CURVES.get(key.curve.name, key.curve.name)
     if isinstance(key, rsa.RSAPublicKey):

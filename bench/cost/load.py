@@ -1,8 +1,8 @@
 """The load generator: closed loop, one outstanding TimeStampReq a connection, every answer checked.
 
-It has one core and shares it with nothing, and it must be faster than the server it measures. So a request is two
-constant pieces around a distinct messageImprint and a distinct nonce, and a reply is looked at, not parsed; a
-sample of whole replies is kept for the caller to verify in earnest.
+It has a core for itself and must be faster than the server it measures. So a request is two constant pieces around a
+distinct messageImprint and a distinct nonce, and an answer is searched for both, not parsed. A sample of whole answers
+is kept, which the caller verifies in full.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ CLOSED, NO_CONNECTION = "connection closed before the answer", "no connection"
 
 @dataclass(frozen=True)
 class Way:
-    """How requests go to a server: where, and in what manner.
+    """The way of requests to a server: address, path, header lines.
 
-    `lines` are header lines, each with its CRLF: the connections have one each, in turn. With `reopen` a connection
+    `lines` are header lines with their CRLF: the connections take one each, in turn. With `reopen` a connection
     that the server closed after an answer is opened anew, which counts towards the latency of what is sent on it.
-    `patience_s` is how long the last outstanding answers are waited for, once the load has ended.
+    After the load has ended, outstanding answers have `patience_s` to come.
     """
 
     host: str = HOST
@@ -49,7 +49,7 @@ LOOPBACK = Way()
 
 @dataclass
 class Run:
-    """What one load found. Times in ns."""
+    """The result of one load. Times in ns."""
 
     latencies: array[int] = field(default_factory=lambda: array("q"))
     """Of the right answers in the measured time, in the order they came."""
@@ -57,17 +57,17 @@ class Run:
     server_cpu: int = 0
     own_cpu: int = 0
     faults: Counter[str] = field(default_factory=Counter)
-    """Every wrong answer of the whole load, warm-up included, by what was wrong with it."""
+    """The wrong answers of the whole load, warm-up included, by their fault."""
     sample: list[tuple[bytes, bytes]] = field(default_factory=list)
     """(TimeStampReq, TimeStampResp) of right answers, evenly over the measured time."""
     reopened: int = 0
     """Connections opened anew in the whole load, because the server had closed them after an answer."""
     starved: int = 0
-    """Connections that had had no answer at all when the measured time was over."""
+    """Connections without any answer at the end of the measured time."""
 
 
 class Load:
-    """What the connections of one load share. One event loop, one thread: nothing here is locked."""
+    """The common part of the connections of one load. One event loop, one thread: nothing here is locked."""
 
     def __init__(self, port: int, way: Way) -> None:
         self.port, self.way, self.reopens = port, way, way.reopen
@@ -92,10 +92,10 @@ class Load:
                 self.run.sample.append((query, body))
 
     def lost(self, client: Client, *, owed: bool, may_repeat: bool) -> None:
-        """A connection is gone, with an answer owed on it or not: it is opened anew where the way says so.
+        """Take note of a lost connection, with an answer owed on it or not; the way says whether to open it anew.
 
-        A server may close what it has answered on without a word, while the next request is on its way: that one is
-        then sent again (RFC 9112 9.3.1), and is none the less counted from when it was first sent.
+        A server may close a connection after an answer, without notice, while the next request is on its way. That
+        request is sent again (RFC 9112 9.3.1), and its latency still runs from its first sending.
         """
         repeat = owed and may_repeat and self.reopens
         if owed and not repeat:
@@ -111,7 +111,7 @@ class Load:
         task.add_done_callback(self.opening.discard)
 
     async def open_again(self, client: Client) -> None:
-        """Another connection for a client, or a fault."""
+        """Open another connection for a client, or count a fault."""
         try:
             await self.open(client)
         except OSError as error:
@@ -119,7 +119,7 @@ class Load:
             self.gone(client)
 
     async def open(self, client: Client) -> None:
-        """Connect; the client sends what it has drawn. OSError when there is no connection."""
+        """Connect; the client then sends the request that it has drawn. OSError when there is no connection."""
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: client, self.way.host, self.port, ssl=self.way.tls)
 
@@ -142,7 +142,7 @@ class Load:
         return self.run
 
     async def start(self, clients: list[Client]) -> None:
-        """Connect them all. OSError when one cannot be: then none is waited for."""
+        """Connect all clients. OSError when one cannot connect: then all are given up."""
         self.clients.update(clients)
         try:
             await asyncio.gather(*map(self.open, clients))
@@ -152,7 +152,7 @@ class Load:
             raise
 
     async def measure(self, seconds: float, sample: int, server_cpu: Callable[[], int]) -> None:
-        """Let the load flow, with the clocks of server, generator and wall read at both ends."""
+        """Let the load flow, and read CPU and wall clocks at both ends."""
         run, self.measuring = self.run, True
         started, own, server = time.perf_counter_ns(), time.thread_time_ns(), server_cpu()
         for _ in range(sample):
@@ -164,13 +164,13 @@ class Load:
         self.measuring = False
 
     async def flow(self, seconds: float) -> None:
-        """Let the load go on for so long; BenchError as soon as no connection is left to carry it."""
+        """Let the load go on for so many seconds; BenchError as soon as no connection is left."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.all_closed.wait(), seconds)
             raise BenchError(f"the server closed every connection; its answers: {self.said()}")
 
     async def end(self) -> None:
-        """Send no more, and wait for what is outstanding: an answer that never comes is a fault too."""
+        """Send no more, and wait for outstanding answers: an answer that does not come is a fault too."""
         self.ending = True
         if self.clients:
             with suppress(TimeoutError):

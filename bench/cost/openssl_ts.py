@@ -1,4 +1,4 @@
-"""`openssl ts` as a server: one process a request, behind the smallest HTTP that carries one. For `tsa-bench compare`.
+"""`openssl ts` as a server: one process a request, behind a minimal HTTP server. For `tsa-bench compare`.
 
     python -m bench.cost.openssl_ts --dir DIR --port PORT
 
@@ -31,7 +31,7 @@ ess_cert_id_alg = sha256
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Hands each body to a process, and its output back. HTTP/1.0: the connection ends with the answer."""
+    """Gives a request to a process, and answers with its output. HTTP/1.0: the answer ends the connection."""
 
     folder: Path
 
@@ -49,11 +49,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: a line a request would be measured too."""
+        """Write no log: a line a request would be measured too."""
 
 
 class Server(HTTPServer):
-    """One request after the other; those that wait, wait in the listening socket's queue."""
+    """Serves one request after the other; further ones wait in the listening socket's queue."""
 
     request_queue_size = 1024
 

@@ -1,4 +1,4 @@
-"""The raw signature: what `cryptography` alone needs for one, in a tight loop, with nothing of a server around it."""
+"""The raw signature: the CPU time of one by `cryptography` alone, in a tight loop without a server."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 CHUNK_NS = 10_000_000
 CHUNKS = 25
 OCTETS = 200
-"""About the size of a token's signed attributes, which is what a TSU signs (RFC 5652 5.4)."""
+"""About the size of a token's signed attributes, over which a TSU signs (RFC 5652 5.4)."""
 
 CURVES: dict[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm]] = {
     "p256": (ec.SECP256R1(), hashes.SHA256()),
@@ -22,7 +22,7 @@ KEYS = (*CURVES, *MODULI, "ed25519")
 
 
 def signature(key: str) -> Callable[[], bytes]:
-    """A call that signs 200 octets with a new key of this type, and the digest that a token has with it."""
+    """A call that signs 200 octets with a new key of this type, and with the digest of its tokens."""
     data = os.urandom(OCTETS)
     if key in CURVES:
         curve, digest = CURVES[key]

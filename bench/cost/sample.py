@@ -1,4 +1,4 @@
-"""Whole verification of a sample of tokens, apart from the server that made them."""
+"""The full verification of a sample of tokens, apart from the server that made them."""
 
 import shutil
 import subprocess
@@ -18,10 +18,10 @@ OWN = "tsa.verify"
 
 
 def verify(key: str, sample: Sequence[tuple[bytes, bytes]], directory: Path) -> tuple[str, list[str]]:
-    """The verifier used, and for each token that did not verify, why.
+    """The name of the verifier, and the reasons of the tokens that did not verify.
 
     `directory` is the authority's: its certs/ hold the trust anchor and the TSA certificate, which the tokens do
-    not carry (certReq is absent). `openssl ts` knows no Ed25519 signature in CMS, so ours verifies those.
+    not carry (certReq is absent). `openssl ts` knows no Ed25519 signature in CMS: tsa.verify takes those.
     """
     check = _ours if key == "ed25519" else _openssl
     complaints = [check(query, reply, directory) for query, reply in sample]
@@ -29,7 +29,7 @@ def verify(key: str, sample: Sequence[tuple[bytes, bytes]], directory: Path) -> 
 
 
 def _openssl(query: bytes, reply: bytes, directory: Path) -> str:
-    """ "" when OpenSSL verifies the reply, what it says otherwise."""
+    """ "" when OpenSSL verifies the reply, else its complaint."""
     openssl = shutil.which("openssl")
     if openssl is None:
         raise BenchError("openssl is not on the PATH: it verifies the sample of tokens; install it")
@@ -42,7 +42,7 @@ def _openssl(query: bytes, reply: bytes, directory: Path) -> str:
 
 
 def _ours(query: bytes, reply: bytes, directory: Path) -> str:
-    """ "" when the reply proves what was asked, at which step it does not otherwise."""
+    """ "" when tsa.verify proves the reply, else the step that failed."""
     asked = decode_request(query)
     digest = asked.message_imprint[-asked.hash_algorithm.digest_size :]
     authority, ca = (

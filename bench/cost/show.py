@@ -60,7 +60,7 @@ def _number(value: float | None, form: str) -> str:
 
 
 def ceiling(found: Ceiling, console: Console) -> None:
-    """The cells of each key side by side, under what they were measured on, over what must be known to read them."""
+    """The host, the cells of each key side by side, and the remarks on them."""
     _host(found.host, console)
     for key in dict.fromkeys(cell.key for cell in found.results):
         cells = [cell for cell in found.results if cell.key == key]
@@ -94,7 +94,7 @@ def _notes(found: Ceiling) -> Iterator[str]:
     for cell in found.results:
         where = f"{cell.key}, {cell.connections} connections"
         if cell.not_measured:
-            yield f"{where}: {cell.not_measured}; the server took over 80 % of what it has for a constant reply."
+            yield f"{where}: {cell.not_measured}; the server took over 80 % of the generator's ceiling."
         for what, count in cell.faults.items():
             yield f"{where}: {count:,} wrong: {what}."
         for why in cell.unverified:
@@ -104,7 +104,7 @@ def _notes(found: Ceiling) -> Iterator[str]:
 
 
 def comparison(found: Comparison, console: Console) -> None:
-    """The authorities side by side, over what must be known to read the figures."""
+    """The host, the authorities side by side, and the remarks on them."""
     _host(found.host, console)
     console.print(_side_by_side(COMPARED, [each.name for each in found.results], found.results))
     for remark in remarks(found):
@@ -124,7 +124,7 @@ def remarks(found: Comparison) -> Iterator[str]:
 
 
 def scale(found: Scale, console: Console) -> None:
-    """A table for each dimension, and under it what its slope says."""
+    """A table for each dimension, and under it the sentence on its slope."""
     _host(found.host, console)
     for each in found.dimensions:
         table = Table(each.name, "stamps/s", "server CPU a stamp, µs", "p50, ms", "p99, ms", "wrong", "")

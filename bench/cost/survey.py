@@ -1,8 +1,8 @@
-"""The report on a machine: our authority beside others, its ceiling, how it scales; a page and its raw records.
+"""The survey of a machine: our authority beside others, its ceiling, its scaling; a page with raw records and plots.
 
     python -m bench.cost.survey --out bench/reports [--rows 10000000] [--seconds 8] [--rounds 3]
 
-certomancer is compared where it and gunicorn are on the PATH. bench/reports/README.md says how to have them there.
+certomancer is compared where it and gunicorn are on the PATH: see bench/reports/README.md.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CERTOMANCER = Path(__file__).with_name("certomancer.yml")
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status 1 when any answer was wrong, 2 when nothing could be measured."""
-    parser = argparse.ArgumentParser(prog="python -m bench.cost.survey", description="The report on this machine.")
+    parser = argparse.ArgumentParser(prog="python -m bench.cost.survey", description="The survey of this machine.")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report and its records")
     parser.add_argument("--rows", type=int, default=scale.ROWS, help="of the largest ledger")
     parser.add_argument("--seconds", type=float, default=8.0, help="of each cell")
@@ -74,7 +74,7 @@ def _survey(options: argparse.Namespace, tell: Callable[[str], None]) -> int:
 
 
 def _keep(stem: Path, name: str, found: Any, draw: Callable[[Any, Path], None]) -> str:
-    """Write the raw record and its plot; the name that both have but for their endings."""
+    """Write the raw record and its plot; the name of both without its ending."""
     record = stem.with_name(f"{stem.name}-{name}.json")
     record.write_text(json.dumps(asdict(found), indent=2, ensure_ascii=False) + "\n", "utf-8")
     draw(found, record.with_suffix(".svg"))
@@ -82,13 +82,13 @@ def _keep(stem: Path, name: str, found: Any, draw: Callable[[Any, Path], None]) 
 
 
 def has_certomancer() -> bool:
-    """It can be compared."""
+    """Whether certomancer can be compared."""
     return all(map(shutil.which, ("certomancer", "gunicorn")))
 
 
 @contextmanager
 def peers(key: str) -> Iterator[list[Subject]]:
-    """Ours and the others with a key of this type, the same for all of them, on the server's core."""
+    """Our authority and the others, with one and the same key of this type, on the server's core."""
     core = proc.cores()[0]
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="tsa-bench-")))
@@ -125,7 +125,7 @@ def _started(
     core: int,
     environment: Mapping[str, str] | None = None,
 ) -> Subject:
-    """A server that was started and gives tokens. BenchError when it does not within 30 s."""
+    """Start a server and wait for its first token. BenchError when none comes within 30 s."""
     process = stack.enter_context(server.running(command, core, subprocess.DEVNULL, environment))
     subject, deadline = Subject(name, url, process.pid), time.monotonic() + READY_S
     while True:

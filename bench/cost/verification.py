@@ -1,9 +1,9 @@
-"""What a verification costs, beside what its signature alone costs to verify, on this machine, in this run.
+"""The CPU time of a verification beside that of its signature alone, on this machine, in this run.
 
     python -m bench.cost.verification [--tokens 10000] [--json]
 
-The tokens are of one P-256 authority with a CA between it and the root, each for a digest of its own, and are verified
-by one Verifier: the path is built for the first, and found again for the others.
+One P-256 authority, with a CA between it and the root, gives all tokens, for a digest each. One Verifier verifies them:
+it builds the path for the first token, and finds it again for the others.
 """
 
 import argparse
@@ -38,7 +38,7 @@ ECDSA_WITH_SHA256 = der.sequence(der.oid("1.2.840.10045.4.3.2"))
 
 @dataclass(frozen=True)
 class Token:
-    """A TimeStampResp, and the digest that it is for."""
+    """A TimeStampResp and the digest of its datum."""
 
     response: bytes
     digest: bytes
@@ -46,22 +46,22 @@ class Token:
 
 @dataclass(frozen=True)
 class Found:
-    """What was measured; µs are of the thread's CPU."""
+    """The result; µs are of the thread's CPU."""
 
     host: dict[str, str | int]
     tokens: int
     tokens_per_s: float
     verify_us: float
-    """A token of which the path is known already."""
+    """A token whose path is known already."""
     first_us: float
-    """The first token, for which the path is built."""
+    """The first token: its path is built."""
     raw_us: float
     """A P-256 verification alone: the median of chunks just before and just after."""
     ratio: float
 
 
 class Authority:
-    """A root, a CA and a time-stamping certificate, P-256 all of them."""
+    """A root, a CA and a time-stamping certificate, all P-256."""
 
     def __init__(self) -> None:
         root_key, ca_key, self._key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
@@ -79,7 +79,7 @@ class Authority:
         self._template = cms.TokenTemplate(signer)
 
     def token(self, number: int) -> Token:
-        """A token of this serialNumber for a digest of its own."""
+        """A token with a serialNumber and a digest of its own."""
         digest = hashlib.sha256(number.to_bytes(8, "big")).digest()
         now = time.time_ns() // 1_000
         moment = tsp.generalized_time(now, 3) + tsp.accuracy(1_000_000)
@@ -149,7 +149,7 @@ def _raw_verification() -> Callable[[], object]:
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status 0; what is not proved ends in its error, as that is a fault of ours."""
+    """Exit status 0. A token that is not proved raises NotProved, as that is a fault of ours."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.cost.verification", description="Cost of a verification beside its raw signature."
     )
