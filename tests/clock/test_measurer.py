@@ -37,9 +37,9 @@ class Bench:
     def another(self) -> Measurer:
         """A measurer that takes the gate over."""
         config = Config(dir=self.state, clock=self.settings, token=self.token)
-        return Measurer(config, self.shared, self.ask, self.clocks)
+        return Measurer(config, self.shared, self.read_source, self.clocks)
 
-    def ask(self, source: str, settings: ClockTable, now_us: int) -> Reading:
+    def read_source(self, source: str, settings: ClockTable, now_us: int) -> Reading:
         assert (settings, now_us) == (self.settings, self.wall.us)
         self.asked.append(source)
         answer = self.answers.get(source, reading(source))

@@ -1,5 +1,6 @@
 """`tsa clock` where no server runs: it measures by itself; its history, and what there is to accept."""
 
+import fcntl
 import json
 import time
 from contextlib import closing
@@ -9,10 +10,11 @@ import pytest
 
 from tests.support.commands import run
 from tests.support.server import set_option
-from tsa.clock.clock import ClockFault
+from tsa.clock.clock import UNWATCHED, ClockFault, ClockPair
+from tsa.clock.gate import NOBODY_MEASURES_US
+from tsa.clock.heartbeat import Heartbeat
 from tsa.clock.journal import Journal, JournalEntry, JournalFault
-from tsa.commands import clock
-from tsa.operate import initialise
+from tsa.operate import clock, initialise
 
 NOW = 1_795_000_000_000_000
 
@@ -45,12 +47,35 @@ def test_sources_that_do_not_answer(state: Path) -> None:
     assert "127.0.0.1:2" in said["why"]
 
 
+def test_a_gate_that_the_ledger_would_keep_closed(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate is the server's own, so nothing that would close it there is left out here."""
+    monkeypatch.setattr(clock, "newest_gen_time", lambda *_: time.time_ns() // 1_000 + 3_600_000_000)
+    shown = run("clock", "--dir", state, "--json")
+    assert shown.exit_code == 1
+    assert "in the future by this clock" in json.loads(shown.stdout)["why"]
+    assert not (state / "clock.db").exists(), "a question begins no journal"
+
+
+def test_a_clock_that_nobody_watches_any_more(state: Path) -> None:
+    """By the heartbeat of the measurer, where a server holds the folder."""
+    with closing(Journal(state)) as journal:
+        journal.write(JournalEntry(NOW, "opened", None, None, 1_000, None, "well"))
+    boot_us = ClockPair().read()[1]
+    with (state / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for age_us, said in ((0, "well"), (NOBODY_MEASURES_US + 1, UNWATCHED)):
+            Heartbeat(state).beat(boot_us - age_us)
+            shown = run("clock", "--dir", state, "--json")
+            assert (json.loads(shown.stdout)["why"], shown.exit_code) == (said, int(said == UNWATCHED))
+
+
 def test_the_error_bound_is_shown_as_it_has_grown() -> None:
     measured = JournalEntry(time.time_ns() // 1_000 - 100_000_000, "measured", "ntp", -3_000, 5_000, "trusted", "well")
-    row = clock._row(measured, 50)
-    assert row["offset_ms"] == -3.0
-    assert 10.0 <= row["error_bound_ms"] < 11.0, "5 ms and 100 s of 50 ppm"
-    assert 100 <= row["age_s"] < 110
+    shown = clock.source_status(measured, 50)
+    assert shown.offset_ms == -3.0
+    assert shown.error_bound_ms is not None
+    assert 10.0 <= shown.error_bound_ms < 11.0, "5 ms and 100 s of 50 ppm"
+    assert 100 <= shown.age_s < 110
 
 
 def test_the_state_folder_must_be_said() -> None:

@@ -15,6 +15,9 @@ from tsa.state.control import who
 
 BUSY_S = 2.0
 
+# Verdicts on the answer of a source.
+TRUSTED, NOT_TRUSTED, NO_ANSWER = "trusted", "not trusted", "no answer"
+
 _SCHEMA = """
 CREATE TABLE entry (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -6,67 +6,45 @@ step, it asks the sources of [clock]. What it finds, and every opening and closi
 
 from __future__ import annotations
 
-import os
 import re
 import select
-from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
 
 from tsa.clock.clock import ClockPair
-from tsa.clock.conclusion import Measured, reach
 from tsa.clock.gate import Gate, SharedGate
+from tsa.clock.heartbeat import Heartbeat
 from tsa.clock.journal import Journal, JournalEntry, JournalFault
-from tsa.clock.sources.reading import Distrusted, NoAnswer, Reading
+from tsa.clock.measurement import Measurement, ReadSource
 from tsa.ledger.archive import newest_gen_time
 from tsa.ledger.segment import LedgerFault
 from tsa.state import layout
-from tsa.state.config import ClockTable, Config
+from tsa.state.config import Config
 
 TICK_S = 0.25
 CLOSED_POLL_S = 8.0  # while the gate is closed, a source is asked as often as this
 
 SETTLING = "The clock was stepped, and must run evenly for [clock] settle_s before it is taken at its word again."
 
-Ask = Callable[[str, ClockTable, int], Reading]
-
-NO_ANSWER = "no answer"  # a verdict
-
 log = structlog.get_logger()
 
 
-def question(source: str, settings: ClockTable, now_us: int, ask: Ask) -> tuple[JournalEntry, Reading | None]:
-    """Ask a source: what to journal of it, and the reading, where it gave one that can be trusted."""
-    said = JournalEntry(now_us, "measured", source, None, None, None, "")
-    try:
-        reading = ask(source, settings, now_us)
-    except NoAnswer as fault:
-        return said._replace(verdict=NO_ANSWER, why=str(fault)), None
-    except Distrusted as fault:
-        return said._replace(verdict="not trusted", why=str(fault)), None
-    return (
-        said._replace(offset=reading.offset_us, error=reading.error_us, verdict="trusted", why=reading.detail),
-        reading,
-    )
-
-
 class Measurer:
-    """Measures as [clock] of `config` says, and writes `shared`; tests inject `clocks` and `ask`."""
+    """Measures as [clock] of `config` says, and writes `shared`; tests inject `read_source` and `clocks`."""
 
-    def __init__(self, config: Config, shared: SharedGate, ask: Ask, clocks: ClockPair | None = None) -> None:
+    def __init__(
+        self, config: Config, shared: SharedGate, read_source: ReadSource, clocks: ClockPair | None = None
+    ) -> None:
         self._settings = config.clock
-        self._cut_us = config.token.cut_us
         self._state = config.dir
         self._shared = shared
-        self._ask = ask
         self._clocks = clocks or ClockPair()
+        self._measurement = Measurement(config, read_source)
+        self._heartbeat = Heartbeat(config.dir)
         self._journal: Journal | None = None
-        self._readings: dict[str, Measured] = {}
         self._gate = Gate()
-        self._leap_us: int | None = None
         self._settling_until_us = 0  # CLOCK_BOOTTIME; of sources = ["system"] alone
-        self._reference_us: int | None = None  # after a step: what chronyd said before it heard from its servers again
         self._due_us = 0
         self._told: tuple[bool, str] | None = None
         self._journal_fault = ""  # until the journal has been read: it knows of what a person has accepted
@@ -83,16 +61,16 @@ class Measurer:
     def begin(self) -> None:
         """Take the gate over from a measurer before this one, or measure for the first time."""
         before, (wall, boot) = self._shared.read(), self._clocks.read()
-        self._gate = self._framed(before)
+        self._gate = self._measurement.framed(before)
         if not self._shared.number:
             self._gate = self._gate._replace(anchor_us=wall - boot)
         elif not before.trusted:
             self._settle(boot)
         if before.leap_until_us > wall:
-            self._leap_us = (before.leap_from_us + before.leap_until_us) // 2
+            self._measurement.leap_us = (before.leap_from_us + before.leap_until_us) // 2
         with suppress(JournalFault):
             if self._opened().is_stepped():
-                self._reference_us = -1
+                self._measurement.forget()
         self._read_ledger()
         self.tick()
 
@@ -106,26 +84,14 @@ class Measurer:
         if boot >= self._due_us:
             self._measure()
         self._tell()
-        self._shared.alive_us = self._clocks.read()[1]
+        self._shared.alive_us = boot = self._clocks.read()[1]
         with suppress(OSError):
-            os.utime(layout.lock(self._state))  # for who is not of this server, such as `tsa clock`
-
-    def _framed(self, gate: Gate) -> Gate:
-        """`gate` with what the settings say."""
-        settings = self._settings
-        return gate._replace(
-            drift_ppm=settings.drift_ppm,
-            cut_us=self._cut_us,
-            floor_us=settings.accuracy_floor_ms * 1_000,
-            max_accuracy_us=settings.max_accuracy_ms * 1_000,
-            max_step_us=settings.max_step_ms * 1_000,
-        )
+            self._heartbeat.beat(boot)
 
     def _stepped(self, step: int, wall: int, boot: int) -> None:
         """Close the gate, and believe nothing that was measured before."""
         why = f"The clock was stepped by {step / 1e6:+.3f} s."
-        self._readings.clear()
-        self._reference_us = -1
+        self._measurement.forget()
         self._settle(boot)
         self._gate = self._gate._replace(trusted=False, anchor_us=wall - boot, text=why)
         self._shared.write(self._gate)
@@ -149,67 +115,23 @@ class Measurer:
         self._gate = self._gate._replace(newest_us=newest)
 
     def _measure(self) -> None:
-        """Ask every source, and write what follows."""
+        """Ask every source, write the gate that follows, and say when to ask again."""
         wall, boot = self._clocks.read_calmly(self._gate)
-        faults, silent, entries = list(filter(None, [self._journal_fault])), list[str](), list[JournalEntry]()
-        for source in self._settings.sources:
-            said, reading = question(source, self._settings, wall, self._hear)
-            if reading is not None:
-                self._readings[source] = Measured(reading, boot)
-            elif said.verdict == NO_ANSWER and source in self._readings:
-                silent.append(said.why)
-            else:
-                self._readings.pop(source, None)
-                faults.append(said.why)
-            if source != "system":  # which measures nothing
-                entries.append(said)
-        self._note(*entries)
-        self._watch_leap(wall)
-        self._conclude(faults, silent, boot)
-        if not silent and self._gate.has_no_room_for(self._gate.stepped(wall, boot)):
+        objection = SETTLING if boot < self._settling_until_us else self._journal_fault
+        leap_us = self._measurement.leap_us
+        gate = self._measurement.measure(self._gate, wall, boot, objection)
+        if self._measurement.leap_us not in (None, leap_us):
+            log.warning("leap second announced", at_us=self._measurement.leap_us)
+        # "system" measures nothing, so its word is not journalled.
+        self._note(*(answer for answer in self._measurement.answers if answer.source != "system"))
+        self._gate = gate
+        self._shared.write(gate)
+        if self._measurement.is_complete and self._gate.has_no_room_for(self._gate.stepped(wall, boot)):
             self._shared.suspected = True  # or small steps, which are added to every new bound, would keep it closed
         poll_s = self._settings.poll_s if self._gate.trusted else min(self._settings.poll_s, CLOSED_POLL_S)
         self._due_us = boot + int(poll_s * 1e6)
         if boot < self._settling_until_us:
             self._due_us = min(self._due_us, self._settling_until_us)
-
-    def _hear(self, source: str, settings: ClockTable, now_us: int) -> Reading:
-        """The reading, unless chronyd has made it of what it heard before a step. Raises NoAnswer or Distrusted."""
-        reading = self._ask(source, settings, now_us)
-        if reading.reference_us is not None and self._reference_us is not None:
-            if self._reference_us in (-1, reading.reference_us):
-                self._reference_us = reading.reference_us
-                raise Distrusted("chronyd has not heard from its own servers since the clock was stepped.")
-            self._reference_us = None
-        return reading
-
-    def _watch_leap(self, wall: int) -> None:
-        """An announced leap second is remembered through its window, whatever the sources say meanwhile."""
-        window = self._settings.leap_window_s * 1_000_000
-        if self._leap_us is not None and self._leap_us - window <= wall < self._leap_us + window:
-            return
-        announced = {each.reading.leap_us for each in self._readings.values()} - {None}
-        leap = min((each for each in announced if each is not None), default=None)
-        if leap is not None and leap != self._leap_us:
-            log.warning("leap second announced", at_us=leap)
-        self._leap_us = leap
-
-    def _conclude(self, faults: list[str], silent: list[str], boot: int) -> None:
-        """Write the gate that follows from the readings."""
-        trusted, measured, error, text = reach(list(self._readings.values()), faults, boot, self._settings.drift_ppm)
-        if boot < self._settling_until_us:
-            trusted, text = False, SETTLING
-        window = self._settings.leap_window_s * 1_000_000
-        leap = (self._leap_us - window, self._leap_us + window) if self._leap_us is not None else (0, 0)
-        self._gate = self._gate._replace(
-            trusted=trusted,
-            measured_us=measured,
-            error_us=error,
-            leap_from_us=leap[0],
-            leap_until_us=leap[1],
-            text=" ".join([text, *silent]),
-        )
-        self._shared.write(self._gate)
 
     def _tell(self) -> None:
         """Log and journal the gate's openings and closings, and a new reason of the measurer's for a closed one."""

@@ -22,7 +22,7 @@ import structlog
 from tsa.clock.clock import ClockFault
 from tsa.clock.gate import SharedGate
 from tsa.clock.measurer import Measurer
-from tsa.clock.sources.registry import ask, refuse_unsynchronised
+from tsa.clock.sources.registry import read_source, refuse_unsynchronised
 from tsa.ledger.segment import LedgerFault
 from tsa.licensing.bookkeeping import ensure_anonymous, keep, restore
 from tsa.licensing.capacity import worker_count
@@ -146,7 +146,7 @@ class Supervisor:
             self._listening.close()
             os.close(self._lock)
             os.close(self._lifeline_end)
-            measurer = Measurer(self._config, self._gate, ask)
+            measurer = Measurer(self._config, self._gate, read_source)
             os._exit(guarded(lambda: measurer.run(self._lifeline), failing="clock not measured"))
         return pid
 

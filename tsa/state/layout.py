@@ -5,6 +5,7 @@ keys/                           private keys, mode 0700
 certs/                          certificates and the request for one
 control.db                      applications, licences, events, usage, ledger heads
 clock.db                        the clock's journal
+clock.alive                     when the server last looked at the clock
 ledger/YYYY-MM/WORKER[-NN].db   every token; beside it WORKER[-NN].imprints, an index
 lock                            held by the server that uses the folder
 """
@@ -38,6 +39,11 @@ def clock_journal(state: Path) -> Path:
     return state / "clock.db"
 
 
+def clock_heartbeat(state: Path) -> Path:
+    """The file that says when the server last looked at the clock."""
+    return state / "clock.alive"
+
+
 def ledger(state: Path) -> Path:
     """The folder of the ledger's months."""
     return state / "ledger"
@@ -49,7 +55,7 @@ def imprint_index(segment: Path) -> Path:
 
 
 def lock(state: Path) -> Path:
-    """The file that a server holds while it uses the folder, and touches while it watches the clock."""
+    """The file that a server holds while it uses the folder."""
     return state / "lock"
 
 

@@ -12,7 +12,7 @@ from tsa.clock.sources.reading import Distrusted, NoAnswer, Reading
 from tsa.state.config import ClockTable
 
 
-def ask(source: str, settings: ClockTable, now_us: int) -> Reading:
+def read_source(source: str, settings: ClockTable, now_us: int) -> Reading:
     """What a source says of the wall clock, which shows `now_us`. Raises NoAnswer or Distrusted."""
     match source:
         case "kernel":
