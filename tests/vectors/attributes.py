@@ -1,5 +1,7 @@
 """Signed attributes (RFC 5652 5.3, 11) that are missing, doubled, wrong or not DER."""
 
+from dataclasses import replace
+
 from tests.support import der
 from tests.support.query import DIGEST_OIDS, digest
 from tests.vectors.keys import algorithm
@@ -26,7 +28,7 @@ OTHER_DIGEST = octet_string(digest("sha256", b"other"))
 
 
 def _with(*attributes: bytes) -> Token:
-    return GOOD.but(attributes=attributes)
+    return replace(GOOD, attributes=attributes)
 
 
 @fails(6)
@@ -129,13 +131,15 @@ def _reversed(contents: bytes) -> bytes:
 @fails(6)
 def attributes_out_of_order() -> Token:
     """Attributes that stand in the reverse of DER's order, signed in that order."""
-    return GOOD.but(stand_as=_reversed, sign_over=lambda octets: der.tlv(der.SET, _reversed(der.read(octets).contents)))
+    return replace(
+        GOOD, stand_as=_reversed, sign_over=lambda octets: der.tlv(der.SET, _reversed(der.read(octets).contents))
+    )
 
 
 @fails(6)
 def attributes_out_of_order_signed_in_order() -> Token:
     """Attributes that stand in the reverse of DER's order, signed in DER's order."""
-    return GOOD.but(stand_as=_reversed)
+    return replace(GOOD, stand_as=_reversed)
 
 
 def _long_length(contents: bytes) -> bytes:
@@ -147,21 +151,21 @@ def _long_length(contents: bytes) -> bytes:
 @fails(6)
 def attributes_with_a_long_length() -> Token:
     """Attributes of which one has a length that is not minimal, signed as they stand."""
-    return GOOD.but(
-        stand_as=_long_length, sign_over=lambda octets: der.tlv(der.SET, _long_length(der.read(octets).contents))
+    return replace(
+        GOOD, stand_as=_long_length, sign_over=lambda octets: der.tlv(der.SET, _long_length(der.read(octets).contents))
     )
 
 
 @fails(6)
 def digest_algorithm_of_another() -> Token:
     """SignerInfo says SHA-384, messageDigest is by SHA-256."""
-    return GOOD.but(digest="sha384", attributes=(TYPE, DIGEST, CERTIFICATE))
+    return replace(GOOD, digest="sha384", attributes=(TYPE, DIGEST, CERTIFICATE))
 
 
 @proves()
 def digest_algorithms_without_the_signers() -> Token:
     """SignedData.digestAlgorithms has SHA-512 only, where the signer uses SHA-256 (RFC 5652 5.1: MAY fail)."""
-    return GOOD.but(digests=("sha512",))
+    return replace(GOOD, digests=("sha512",))
 
 
 @proves()
@@ -179,4 +183,4 @@ def unknown_attribute() -> Token:
 @proves()
 def unsigned_attribute() -> Token:
     """An unsigned attribute that nobody knows."""
-    return GOOD.but(unsigned=der.tlv(0xA1, attribute("2.999.9", algorithm(DIGEST_OIDS["sha1"]))))
+    return replace(GOOD, unsigned=der.tlv(0xA1, attribute("2.999.9", algorithm(DIGEST_OIDS["sha1"]))))

@@ -1,5 +1,7 @@
 """ESSCertID (RFC 2634, RFC 5035) that name another certificate than the signer's, or name it in another way."""
 
+from dataclasses import replace
+
 from tests.support import der
 from tests.support.query import digest
 from tests.vectors.keys import algorithm
@@ -22,26 +24,26 @@ GOOD = Token()
 
 def _named(*attributes: bytes) -> Token:
     """The good token with other signing certificate attributes."""
-    return GOOD.but(attributes=(GOOD.content_type_attribute(), GOOD.message_digest(), *attributes))
+    return replace(GOOD, attributes=(GOOD.content_type_attribute(), GOOD.message_digest(), *attributes))
 
 
 @fails(5)
 def ess_hash_wrong() -> Token:
     """An ESSCertIDv2 whose hash has its last bit changed."""
     right = digest("sha256", TSU.certificate)
-    return GOOD.but(identifier=ess_v2(TSU, hashed=right[:-1] + bytes([right[-1] ^ 1])))
+    return replace(GOOD, identifier=ess_v2(TSU, hashed=right[:-1] + bytes([right[-1] ^ 1])))
 
 
 @fails(5)
 def ess_hash_cut() -> Token:
     """An ESSCertIDv2 with the first 16 octets of the right hash."""
-    return GOOD.but(identifier=ess_v2(TSU, hashed=digest("sha256", TSU.certificate)[:16]))
+    return replace(GOOD, identifier=ess_v2(TSU, hashed=digest("sha256", TSU.certificate)[:16]))
 
 
 @fails(5)
 def ess_of_the_issuer() -> Token:
     """A sole ESSCertIDv2 that names the CA's certificate instead of the signer's."""
-    return GOOD.but(identifier=ess_v2(ISSUING))
+    return replace(GOOD, identifier=ess_v2(ISSUING))
 
 
 @fails(5)
@@ -66,43 +68,43 @@ def ess_second_of_a_stranger() -> Token:
 def ess_second_called_an_attribute_certificate() -> Token:
     """The same with the stranger's certificate in the SET as an attribute certificate, which would not limit."""
     called = b"\xa2" + STRANGER.certificate[1:]
-    return ess_second_of_a_stranger().but(certificates=(*GOOD.certificates, called))
+    return replace(ess_second_of_a_stranger(), certificates=(*GOOD.certificates, called))
 
 
 @proves()
 def ess_without_issuer_serial() -> Token:
     """An ESSCertIDv2 without the optional issuerSerial."""
-    return GOOD.but(identifier=ess_v2(TSU))
+    return replace(GOOD, identifier=ess_v2(TSU))
 
 
 @fails(5)
 def ess_issuer_serial_wrong() -> Token:
     """An ESSCertIDv2 with the right hash and another serialNumber."""
-    return GOOD.but(identifier=ess_v2(TSU, more=issuer_serial(TSU, serial=TSU.serial + 1)))
+    return replace(GOOD, identifier=ess_v2(TSU, more=issuer_serial(TSU, serial=TSU.serial + 1)))
 
 
 @fails(5)
 def ess_issuer_name_wrong() -> Token:
     """An ESSCertIDv2 with the right hash and another issuer."""
-    return GOOD.but(identifier=ess_v2(TSU, more=issuer_serial(TSU, issuer=name("Another CA"))))
+    return replace(GOOD, identifier=ess_v2(TSU, more=issuer_serial(TSU, issuer=name("Another CA"))))
 
 
 @proves()
 def ess_sha512() -> Token:
     """An ESSCertIDv2 by SHA-512."""
-    return GOOD.but(identifier=ess_v2(TSU, "sha512"))
+    return replace(GOOD, identifier=ess_v2(TSU, "sha512"))
 
 
 @proves()
 def ess_default_written_out() -> Token:
     """An ESSCertIDv2 that writes its hashAlgorithm SHA-256, which DER leaves out and some authorities write."""
-    return GOOD.but(identifier=ess_v2(TSU, written=True))
+    return replace(GOOD, identifier=ess_v2(TSU, written=True))
 
 
 @fails(5)
 def ess_of_an_unknown_algorithm() -> Token:
     """An ESSCertIDv2 by an algorithm that nobody knows."""
-    return GOOD.but(identifier=der.sequence(algorithm("2.999.8"), octet_string(bytes(32))))
+    return replace(GOOD, identifier=der.sequence(algorithm("2.999.8"), octet_string(bytes(32))))
 
 
 @proves()

@@ -94,13 +94,22 @@ class Scheme:
 def ecdsa(name: str = "sha256", named: str | None = None) -> Scheme:
     """ECDSA with the digest *name* (RFC 5758 3.2); *named* is what signatureAlgorithm says, where that is a lie."""
     signature_algorithm = ec.ECDSA(HASHES[name], deterministic_signing=True)
-    return Scheme(algorithm(ECDSA_OIDS[named or name]), lambda key, octets: key.sign(octets, signature_algorithm))
+
+    def sign(key: Key, octets: bytes) -> bytes:
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return key.sign(octets, signature_algorithm)
+
+    return Scheme(algorithm(ECDSA_OIDS[named or name]), sign)
 
 
 def pkcs1(name: str = "sha256", dotted: str | None = None) -> Scheme:
     """RSASSA-PKCS1-v1_5 (RFC 5754 3.2): the OID of RSA with that digest, or *dotted*."""
-    identifier = algorithm(dotted or RSA_OIDS[name], NULL)
-    return Scheme(identifier, lambda key, octets: key.sign(octets, padding.PKCS1v15(), HASHES[name]))
+
+    def sign(key: Key, octets: bytes) -> bytes:
+        assert isinstance(key, rsa.RSAPrivateKey)
+        return key.sign(octets, padding.PKCS1v15(), HASHES[name])
+
+    return Scheme(algorithm(dotted or RSA_OIDS[name], NULL), sign)
 
 
 def pss(said_salt: int = 32) -> Scheme:
@@ -111,8 +120,9 @@ def pss(said_salt: int = 32) -> Scheme:
     return Scheme(algorithm(RSASSA_PSS, parameters), _pss_sign)
 
 
-def _pss_sign(key: rsa.RSAPrivateKey, octets: bytes) -> bytes:
+def _pss_sign(key: Key, octets: bytes) -> bytes:
     """RFC 8017 8.1.1 and 9.1.1 with a salt that is the same in every run, which no library has."""
+    assert isinstance(key, rsa.RSAPrivateKey)
     salt = bytes(range(32))
     size = key.key_size // 8
     hashed = digest("sha256", bytes(8) + digest("sha256", octets) + salt)
@@ -125,7 +135,12 @@ def _pss_sign(key: rsa.RSAPrivateKey, octets: bytes) -> bytes:
     return pow(encoded, private.d, private.public_numbers.n).to_bytes(size, "big")
 
 
-ED25519 = Scheme(algorithm("1.3.101.112"), lambda key, octets: key.sign(octets))
+def _ed25519_sign(key: Key, octets: bytes) -> bytes:
+    assert isinstance(key, ed25519.Ed25519PrivateKey)
+    return key.sign(octets)
+
+
+ED25519 = Scheme(algorithm("1.3.101.112"), _ed25519_sign)
 
 
 def usual(key: Key) -> Scheme:

@@ -1,6 +1,7 @@
 """Octets that are no token, or answers that are none."""
 
 import base64
+from dataclasses import replace
 
 from tests.support import der
 from tests.vectors.tokens import ID_DATA, SIGNED_DATA, Token, TstInfo, octet_string, response, status_string
@@ -155,14 +156,14 @@ def nested_unsigned_attribute() -> bytes:
     inner = b""
     for _ in range(10_000):
         inner = der.tlv(der.SET, inner)
-    return GOOD.but(unsigned=der.tlv(0xA1, der.sequence(der.oid(ID_DATA), der.tlv(der.SET, inner)))).response()
+    return replace(GOOD, unsigned=der.tlv(0xA1, der.sequence(der.oid(ID_DATA), der.tlv(der.SET, inner)))).response()
 
 
 @fails(1, stored=False)
 def two_megabytes() -> bytes:
     """A token that is good but for an unsigned attribute of 2 MiB."""
     padding = der.sequence(der.oid("2.999.1"), der.tlv(der.SET, octet_string(bytes(2 << 20))))
-    return GOOD.but(unsigned=der.tlv(0xA1, padding)).response()
+    return replace(GOOD, unsigned=der.tlv(0xA1, padding)).response()
 
 
 @proves()

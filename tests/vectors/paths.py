@@ -1,5 +1,7 @@
 """Paths that do not lead to the anchor, or did not at genTime (RFC 5280 6)."""
 
+from functools import partial
+
 from tests.support import der
 from tests.vectors.keys import ec_key, ecdsa, pkcs1, rsa_key
 from tests.vectors.parties import (
@@ -36,9 +38,9 @@ def _with(extension: bytes) -> Vector:
     return by(ISSUING.issue("Another TSU", extensions=(*TSU_EXTENSIONS, extension)))
 
 
-def _below(middle: Party, **fields: object) -> Vector:
+def _below(middle: Party) -> Vector:
     """A token by a TSU below a CA below the root."""
-    return by(middle.issue("TSU below"), above=(middle,), crls=(crl(ROOT), crl(middle)), **fields)
+    return by(middle.issue("TSU below"), above=(middle,), crls=(crl(ROOT), crl(middle)))
 
 
 def _below_an_rsa_root(middle: Party) -> Vector:
@@ -62,8 +64,8 @@ def not_yet_valid_at_gen_time() -> Vector:
 @proves()
 def expired_since() -> Vector:
     """Every certificate of the path was valid at genTime, 2021, and ended in 2022."""
-    dates = {"this_update": "20211201000000Z", "next_update": "20490101000000Z"}
-    lists = (crl(OLD_ROOT, **dates), crl(OLD_CA, **dates))
+    dated = partial(crl, this_update="20211201000000Z", next_update="20490101000000Z")
+    lists = (dated(OLD_ROOT), dated(OLD_CA))
     return by(OLD_TSU, above=(OLD_CA,), anchors=(OLD_ROOT,), crls=lists, moment=LONG_AGO)
 
 

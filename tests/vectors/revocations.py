@@ -1,5 +1,8 @@
 """Revocation (RFC 3161 4) as CRLs have it: why, since when, and who says so."""
 
+from collections.abc import Callable
+from functools import partial
+
 from tests.support import der
 from tests.vectors.parties import (
     ISSUING,
@@ -41,15 +44,19 @@ def _revoked(since: str, reason: int | None) -> Vector:
     return _lists(crl(ROOT), crl(ISSUING, Revoked(TSU, since, reason)))
 
 
-def _lists(*crls: bytes, **fields: object) -> Vector:
-    return Vector(TOKEN, crls=crls, **fields)
+def _lists(*crls: bytes) -> Vector:
+    return Vector(TOKEN, crls=crls)
+
+
+def _making(since: str, reason: int | None) -> Callable[[], Vector]:
+    return lambda: _revoked(since, reason)
 
 
 for _reason, _word in REASONS.items():
     for _since, _when in ((BEFORE, "before"), (AFTER, "after")):
         _proved = _since is AFTER and _reason in HARMLESS
         register(
-            lambda since=_since, reason=_reason: _revoked(since, reason),
+            _making(_since, _reason),
             "proved" if _proved else "not proved, step 12",
             name=f"revoked-{_when}-{'none' if _reason is None else _reason}",
             sentence=f"The TSU's certificate was revoked {_when} genTime, with {_word}"
@@ -108,8 +115,8 @@ def hold_of_the_same_time() -> Vector:
 @proves("newer")
 def list_expired() -> Vector:
     """CRLs from after genTime whose nextUpdate is past: what came later is not known."""
-    dates = {"this_update": "20250701000000Z", "next_update": "20250801000000Z"}
-    return _lists(crl(ROOT, **dates), crl(ISSUING, **dates))
+    dated = partial(crl, this_update="20250701000000Z", next_update="20250801000000Z")
+    return _lists(dated(ROOT), dated(ISSUING))
 
 
 @proves()
@@ -152,8 +159,8 @@ def list_of_the_root_only() -> Vector:
 @proves("newer")
 def list_before_gen_time() -> Vector:
     """CRLs that were issued before genTime, so say nothing of it."""
-    dates = {"this_update": "20250401000000Z", "next_update": "20250501000000Z"}
-    return _lists(crl(ROOT, **dates), crl(ISSUING, **dates))
+    dated = partial(crl, this_update="20250401000000Z", next_update="20250501000000Z")
+    return _lists(dated(ROOT), dated(ISSUING))
 
 
 @proves("is no evidence")

@@ -1,6 +1,7 @@
 """Signatures of every kind, and signatures that are not those of the signer over the attributes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -25,25 +26,27 @@ def _flipped(octets: bytes) -> bytes:
 
 def _numbers(change: Callable[[int, int], tuple[int, int]]) -> Token:
     """The good token with r and s of its signature changed."""
-    return GOOD.but(signature=lambda octets: der.sequence(*map(der.integer, change(*decode_dss_signature(octets)))))
+    return replace(
+        GOOD, signature=lambda octets: der.sequence(*map(der.integer, change(*decode_dss_signature(octets))))
+    )
 
 
 @proves()
 def p384() -> Vector:
     """ECDSA by a P-384 key with SHA-384."""
-    return by(P384, digest="sha384")
+    return by(P384, Token(digest="sha384"))
 
 
 @proves()
 def p521() -> Vector:
     """ECDSA by a P-521 key with SHA-512."""
-    return by(P521, digest="sha512")
+    return by(P521, Token(digest="sha512"))
 
 
 @proves()
 def p256_sha512() -> Vector:
     """ECDSA by a P-256 key with SHA-512."""
-    return by(TSU, digest="sha512", scheme=ecdsa("sha512"))
+    return by(TSU, Token(digest="sha512", scheme=ecdsa("sha512")))
 
 
 @proves()
@@ -55,25 +58,25 @@ def rsa_pkcs1() -> Vector:
 @proves()
 def rsa_encryption() -> Vector:
     """RSA PKCS#1 v1.5, signatureAlgorithm rsaEncryption (RFC 5754 3.2 has both)."""
-    return by(RSA, scheme=pkcs1("sha256", RSA_ENCRYPTION))
+    return by(RSA, Token(scheme=pkcs1("sha256", RSA_ENCRYPTION)))
 
 
 @proves()
 def rsa_pss() -> Vector:
     """RSASSA-PSS with SHA-256."""
-    return by(RSA, scheme=pss())
+    return by(RSA, Token(scheme=pss()))
 
 
 @proves("SHA-1")
 def rsa_sha1() -> Vector:
     """RSA PKCS#1 v1.5 with SHA-1, in digestAlgorithm and signature."""
-    return by(RSA, digest="sha1", scheme=pkcs1("sha1"))
+    return by(RSA, Token(digest="sha1", scheme=pkcs1("sha1")))
 
 
 @proves("192 bits")
 def p192() -> Vector:
     """ECDSA by a P-192 key with SHA-256."""
-    return by(ISSUING.issue("TSU P-192", key=ec_key("TSU P-192", ec.SECP192R1())), scheme=ecdsa())
+    return by(ISSUING.issue("TSU P-192", key=ec_key("TSU P-192", ec.SECP192R1())), Token(scheme=ecdsa()))
 
 
 @proves("1024 bits")
@@ -85,92 +88,92 @@ def rsa_1024() -> Vector:
 @proves("SHA-1")
 def ecdsa_sha1() -> Vector:
     """ECDSA by a P-256 key with SHA-1, in digestAlgorithm and signature."""
-    return by(TSU, digest="sha1", scheme=ecdsa("sha1"))
+    return by(TSU, Token(digest="sha1", scheme=ecdsa("sha1")))
 
 
 @proves()
 def ed25519() -> Vector:
     """Ed25519 with SHA-512 as digestAlgorithm (RFC 8419 3.1)."""
-    return by(EDWARDS, digest="sha512")
+    return by(EDWARDS, Token(digest="sha512"))
 
 
 @fails(7)
 def ed25519_damaged() -> Vector:
     """An Ed25519 signature with its last bit changed."""
-    return by(EDWARDS, digest="sha512", signature=_flipped)
+    return by(EDWARDS, Token(digest="sha512", signature=_flipped))
 
 
 @fails(7)
 def rsa_damaged() -> Vector:
     """An RSA signature with its last bit changed."""
-    return by(RSA, signature=_flipped)
+    return by(RSA, Token(signature=_flipped))
 
 
 @fails(7)
 def rsa_pss_damaged() -> Vector:
     """An RSASSA-PSS signature with its last bit changed."""
-    return by(RSA, scheme=pss(), signature=_flipped)
+    return by(RSA, Token(scheme=pss(), signature=_flipped))
 
 
 @fails(7)
 def rsa_pss_other_salt() -> Vector:
     """An RSASSA-PSS signature with a salt of 32 octets whose parameters say 20."""
-    return by(RSA, scheme=pss(said_salt=20))
+    return by(RSA, Token(scheme=pss(said_salt=20)))
 
 
 @fails(7)
 def rsa_pkcs1_named_pss() -> Vector:
     """A PKCS#1 v1.5 signature that is called RSASSA-PSS."""
-    return by(RSA, scheme=Scheme(pss().identifier, pkcs1().sign))
+    return by(RSA, Token(scheme=Scheme(pss().identifier, pkcs1().sign)))
 
 
 @fails(7)
 def rsa_digest_of_another() -> Vector:
     """signatureAlgorithm sha512WithRSAEncryption, made and digested with SHA-256."""
-    return by(RSA, scheme=pkcs1("sha256", "1.2.840.113549.1.1.13"))
+    return by(RSA, Token(scheme=pkcs1("sha256", "1.2.840.113549.1.1.13")))
 
 
 @fails(7)
 def rsa_named_for_an_elliptic_key() -> Token:
     """signatureAlgorithm sha256WithRSAEncryption over an ECDSA signature."""
-    return GOOD.but(scheme=Scheme(pkcs1().identifier, ecdsa().sign))
+    return replace(GOOD, scheme=Scheme(pkcs1().identifier, ecdsa().sign))
 
 
 @fails(7)
 def ecdsa_named_for_another_digest() -> Token:
     """signatureAlgorithm ecdsa-with-SHA384, made and digested with SHA-256."""
-    return GOOD.but(scheme=ecdsa("sha256", named="sha384"))
+    return replace(GOOD, scheme=ecdsa("sha256", named="sha384"))
 
 
 @fails(7)
 def ed25519_named_for_an_elliptic_key() -> Token:
     """signatureAlgorithm Ed25519 over an ECDSA signature."""
-    return GOOD.but(scheme=Scheme(ED25519.identifier, ecdsa().sign))
+    return replace(GOOD, scheme=Scheme(ED25519.identifier, ecdsa().sign))
 
 
 @fails(7)
 def signature_empty() -> Token:
     """A signature of no octets."""
-    return GOOD.but(signature=lambda _: b"")
+    return replace(GOOD, signature=lambda _: b"")
 
 
 @fails(7)
 def signature_of_text() -> Token:
     """A signature of letters."""
-    return GOOD.but(signature=lambda _: b"Signed: the authority")
+    return replace(GOOD, signature=lambda _: b"Signed: the authority")
 
 
 @fails(7)
 def signature_trailing_octet() -> Token:
     """An ECDSA signature with one octet more after it."""
-    return GOOD.but(signature=lambda octets: octets + b"\0")
+    return replace(GOOD, signature=lambda octets: octets + b"\0")
 
 
 @fails(7)
 def ecdsa_raw() -> Token:
     """An ECDSA signature as r and s one after the other, not as a SEQUENCE."""
-    return GOOD.but(
-        signature=lambda octets: b"".join(each.to_bytes(32, "big") for each in decode_dss_signature(octets))
+    return replace(
+        GOOD, signature=lambda octets: b"".join(each.to_bytes(32, "big") for each in decode_dss_signature(octets))
     )
 
 
@@ -213,17 +216,17 @@ def ecdsa_other_half() -> Token:
 @fails(7)
 def signed_without_attributes() -> Token:
     """Attributes are there, the signature is over the TSTInfo alone."""
-    return GOOD.but(sign_over=lambda _: GOOD.e_content)
+    return replace(GOOD, sign_over=lambda _: GOOD.e_content)
 
 
 @fails(7)
 def signed_as_implicit() -> Token:
     """The signature is over the attributes with their tag [0], not as a SET OF (RFC 5652 5.4)."""
-    return GOOD.but(sign_over=lambda octets: b"\xa0" + octets[1:])
+    return replace(GOOD, sign_over=lambda octets: b"\xa0" + octets[1:])
 
 
 @fails(7)
 def time_set_back() -> Token:
     """A good token whose genTime, and messageDigest with it, were changed after it was signed."""
-    early = GOOD.but(content=GOOD.e_content.replace(b"20250601", b"20250501"))
-    return early.but(sign_over=lambda _: der.tlv(der.SET, *sorted(GOOD.standard())))
+    early = replace(GOOD, content=GOOD.e_content.replace(b"20250601", b"20250501"))
+    return replace(early, sign_over=lambda _: der.tlv(der.SET, *sorted(GOOD.standard())))

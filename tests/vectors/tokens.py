@@ -1,7 +1,7 @@
 """TimeStampResp and TimeStampToken from parts that a vector may replace one by one, in DER by hand."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tests.support import der
 from tests.support.query import DIGEST_OIDS, digest, imprint
@@ -78,7 +78,7 @@ def issuer_serial(party: Party, serial: int | None = None, issuer: bytes | None 
 
 def ess_v2(
     party: Party, name: str = "sha256", *, hashed: bytes | None = None, written: bool = False, more: bytes = b""
-):
+) -> bytes:
     """ESSCertIDv2 (RFC 5035 4); the DEFAULT hashAlgorithm is left out unless *written*; *more* is its issuerSerial."""
     shown = algorithm(DIGEST_OIDS[name]) if name != "sha256" or written else b""
     return der.sequence(shown, octet_string(hashed or digest(name, party.certificate)), more)
@@ -132,10 +132,6 @@ class Token:
     stand_as: Edit = lambda octets: octets
     sign_over: Edit = lambda octets: octets
     signature: Edit = lambda octets: octets
-
-    def but(self, **changes: object) -> "Token":
-        """The same with some of it replaced."""
-        return replace(self, **changes)
 
     @property
     def e_content(self) -> bytes:

@@ -2,13 +2,15 @@
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from tests.vectors.parties import ISSUING, ROOT, Party
 from tests.vectors.revocation_data import CRLS
-from tests.vectors.tokens import DATA, GEN_TIME, Token, TstInfo
+from tests.vectors.tokens import DATA, GEN_TIME, Token
 
+RIGHT = Token()
 NOT_JUDGED = "could not be judged"
 
 
@@ -47,18 +49,17 @@ class Vector:
 
 def by(
     party: Party,
+    parts: Token = RIGHT,
     *,
     above: tuple[Party, ...] = (ISSUING,),
     anchors: tuple[Party, ...] = (ROOT,),
     crls: tuple[bytes, ...] = CRLS,
     ocsps: tuple[bytes, ...] = (),
     moment: str = GEN_TIME,
-    **fields: object,
 ) -> Vector:
-    """A good token by *party*, with its certificate and those *above* it; *fields* are those of Token."""
+    """A good token by *party*, with its certificate and those *above* it; its other fields are those of *parts*."""
     embedded = tuple(sorted(each.certificate for each in (party, *above)))
-    parts = {"info": TstInfo(gen_time=moment), "certificates": embedded, **fields}
-    token = Token(party=party, **parts)
+    token = replace(parts, info=replace(parts.info, gen_time=moment), party=party, certificates=embedded)
     return Vector(
         token.response(), anchors=tuple(each.certificate for each in anchors), crls=crls, ocsps=ocsps, moment=moment
     )
@@ -89,11 +90,12 @@ class Maker:
 
 
 MAKERS: dict[str, Maker] = {}
-Make = Callable[[], Token | Vector | bytes]
-Decorator = Callable[[Make], Make]
+Make = TypeVar("Make", bound=Callable[[], Token | Vector | bytes])
 
 
-def register(make: Make, verdict: str, *, name: str = "", sentence: str = "", stored: bool = True) -> None:
+def register(
+    make: Callable[[], Token | Vector | bytes], verdict: str, *, name: str = "", sentence: str = "", stored: bool = True
+) -> None:
     """Enter a maker; its name and sentence are those of the function where not given."""
     called = name or make.__name__.replace("_", "-")
     said = sentence or " ".join((make.__doc__ or "").split())
@@ -108,22 +110,22 @@ def _vector(made: Token | Vector | bytes) -> Vector:
     return Vector(made) if isinstance(made, bytes) else made
 
 
-def fails(step: int, *, stored: bool = True) -> Decorator:
+def fails(step: int, *, stored: bool = True) -> Callable[[Make], Make]:
     """A vector that is not proved, at that step; one too large to keep is not `stored` but made when it is judged."""
     return _decorator(f"not proved, step {step}", stored=stored)
 
 
-def proves(warning: str | None = None, *, stored: bool = True) -> Decorator:
+def proves(warning: str | None = None, *, stored: bool = True) -> Callable[[Make], Make]:
     """A vector that is proved: without any warning, or with one that has that word."""
     return _decorator("proved" if warning is None else f"proved, with a warning: {warning}", stored=stored)
 
 
-def unjudged() -> Decorator:
+def unjudged() -> Callable[[Make], Make]:
     """A vector that allows no verdict."""
     return _decorator(NOT_JUDGED)
 
 
-def _decorator(verdict: str, *, stored: bool = True) -> Decorator:
+def _decorator(verdict: str, *, stored: bool = True) -> Callable[[Make], Make]:
     def enter(make: Make) -> Make:
         register(make, verdict, stored=stored)
         return make

@@ -38,7 +38,7 @@ def place(octets: bytes, *path: int) -> range:
 
 def with_certificates() -> tuple[Vector, dict[str, range]]:
     """A token with its certificates, and a stranger's among them."""
-    token = GOOD.but(certificates=(*GOOD.certificates, STRANGER.certificate))
+    token = replace(GOOD, certificates=(*GOOD.certificates, STRANGER.certificate))
     octets = response(token.encode(), 0, TEXT)
     at = octets.index(STRANGER.certificate)
     signer_info = (*SIGNED_DATA, 4, 0)
@@ -50,7 +50,7 @@ def with_certificates() -> tuple[Vector, dict[str, range]]:
 
 def without_certificates() -> tuple[Vector, dict[str, range]]:
     """A token without certificates, which are given aside."""
-    octets = response(GOOD.but(certificates=()).encode(), 0, TEXT)
+    octets = response(replace(GOOD, certificates=()).encode(), 0, TEXT)
     return Vector(octets, certificates=GOOD.certificates), _around(octets, (*SIGNED_DATA, 3, 0))
 
 

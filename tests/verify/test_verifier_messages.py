@@ -1,5 +1,6 @@
 """Responses, TSTInfos, queries and SignedData with parts that few have, and what they are refused for."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -81,22 +82,22 @@ def test_a_query_has_its_fields() -> None:
 
 def test_certificates_of_all_kinds_are_told_apart() -> None:
     attribute_certificate, other = der.tlv(0xA2, der.integer(1)), der.tlv(0xA3, der.oid("2.999"))
-    read = signed_data(GOOD.but(certificates=(attribute_certificate, TSU.certificate, other, ISSUING.certificate)))
+    read = signed_data(replace(GOOD, certificates=(attribute_certificate, TSU.certificate, other, ISSUING.certificate)))
     assert read.certificates == (TSU.certificate, ISSUING.certificate)
     assert read.attribute_certificates[0] == der.sequence(der.integer(1))
 
 
 def test_there_are_not_too_many_certificates() -> None:
-    assert len(signed_data(GOOD.but(certificates=(der.sequence(),) * MAX_ELEMENTS)).certificates) == MAX_ELEMENTS
+    assert len(signed_data(replace(GOOD, certificates=(der.sequence(),) * MAX_ELEMENTS)).certificates) == MAX_ELEMENTS
     with pytest.raises(Malformed, match=f"at most {MAX_ELEMENTS} of certificates"):
-        signed_data(GOOD.but(certificates=(der.sequence(),) * (MAX_ELEMENTS + 1)))
+        signed_data(replace(GOOD, certificates=(der.sequence(),) * (MAX_ELEMENTS + 1)))
 
 
 def test_revocation_information_of_all_kinds_is_told_apart() -> None:
     answer = ocsp(TSU, ISSUING)
     embedded = der.tlv(0xA1, der.oid("1.3.6.1.5.5.7.16.2"), answer)
     others = (der.tlv(0xA1, der.oid("2.999"), answer), der.tlv(0xA2), der.tlv(0xA1, der.integer(1)))
-    read = signed_data(GOOD.but(crls=(others[0], CRLS[0], embedded, *others[1:])))
+    read = signed_data(replace(GOOD, crls=(others[0], CRLS[0], embedded, *others[1:])))
     assert (read.crls, read.ocsps) == ((CRLS[0],), (answer,))
 
 
