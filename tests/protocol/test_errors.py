@@ -2,7 +2,8 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -208,7 +209,7 @@ def test_a_request_is_refused_for_the_right_reason(name: str) -> None:
 
 
 @pytest.mark.parametrize("cause", NOT_OF_THE_REQUEST, ids=lambda cause: cause.__name__)
-async def test_a_good_request_is_refused_for_the_right_reason(cause: Callable[[], Awaitable[None]]) -> None:
+async def test_a_good_request_is_refused_for_the_right_reason(cause: Callable[[], Coroutine[Any, Any, None]]) -> None:
     kind, sentence, status, header = NOT_OF_THE_REQUEST[cause]
     with structlog.testing.capture_logs(), pytest.raises(Refusal) as refused:
         await cause()

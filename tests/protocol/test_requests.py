@@ -10,7 +10,7 @@ from tests.support.query import NULL, Query, extension, imprint, imprint_of
 from tests.support.shapes import octets, requests
 from tsa.protocol import der, tsp
 from tsa.protocol.errors import Refusal
-from tsa.protocol.oids import HASHES
+from tsa.protocol.oids import HASHES, HashAlgorithm
 from tsa.protocol.tsp import TimeStampReq, decode_request, encode_request, request_for
 
 
@@ -60,7 +60,7 @@ def _content(element: bytes) -> bytes:
 
 @pytest.mark.parametrize("algorithm", HASHES.values(), ids=HASHES)
 @pytest.mark.parametrize("null_parameters", [True, False])
-def test_imprints_are_those_of_another_encoder(algorithm: tsp.HashAlgorithm, null_parameters: bool) -> None:
+def test_imprints_are_those_of_another_encoder(algorithm: HashAlgorithm, null_parameters: bool) -> None:
     digest = bytes(range(algorithm.digest_size))
     identifier = by_hand.sequence(by_hand.oid(algorithm.oid), NULL if null_parameters else b"")
     expected = imprint_of(identifier, digest)

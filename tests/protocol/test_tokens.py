@@ -15,7 +15,7 @@ from tests.support.query import DEFAULT_POLICY, Query, imprint
 from tests.support.shapes import nonces, oids
 from tests.support.units import authority, grant, unit
 from tsa.protocol import cms, der, tsp
-from tsa.protocol.oids import HASHES
+from tsa.protocol.oids import HASHES, HashAlgorithm
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 moments = st.integers(0, 4_000_000_000_000_000)  # µs, until 2096
@@ -101,7 +101,7 @@ def test_accuracy_has_no_part_that_is_zero(microseconds: int, parts: dict[str, i
 )
 def test_tst_info_is_that_of_another_encoder(
     policy: str,
-    algorithm: tsp.HashAlgorithm,
+    algorithm: HashAlgorithm,
     serial_number: int,
     gen_time: int,
     accuracy: int,
@@ -149,7 +149,9 @@ def redumped(response: bytes) -> bytes:
 @pytest.mark.parametrize("cert_req", [b"\xff", None])
 @pytest.mark.parametrize("options", [{}, {"include_tsa_name": True, "signing_time": True, "fraction_digits": 6}])
 @pytest.mark.parametrize("key_type", ["p256", "p384", "p521", "rsa2048", "rsa3072", "rsa4096", "ed25519"])
-def test_a_whole_response_is_that_of_another_encoder(key_type: str, options: dict, cert_req: bytes | None) -> None:
+def test_a_whole_response_is_that_of_another_encoder(
+    key_type: str, options: dict[str, bool | int], cert_req: bytes | None
+) -> None:
     response = grant(authority(key_type, token=options), Query(cert_req=cert_req).encode())
     assert redumped(response) == response
 

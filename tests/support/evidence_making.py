@@ -20,11 +20,13 @@ MADE, RENEWED, REBUILT = "20250601120000Z", "20251101120000Z", "20260501120000Z"
 SHORT = ISSUING.issue("TSU 2025", serial=0x2025, valid=("20250101000000Z", "20260101000000Z"))
 
 
-def token(root: bytes, algorithm: str, when: str, party: Party = TSU, **fields: object) -> bytes:
-    """The TimeStampToken that *party* gives for a digest."""
+def token(
+    root: bytes, algorithm: str, when: str, party: Party = TSU, certificates: Sequence[bytes] | None = None
+) -> bytes:
+    """The TimeStampToken that *party* gives for a digest, with its certificate and the CA's unless others are given."""
     info = TstInfo(imprint=imprint(algorithm, root), gen_time=when)
-    certificates = tuple(sorted((party.certificate, ISSUING.certificate)))
-    return Token(info=info, party=party, **{"certificates": certificates, **fields}).encode()
+    usual = sorted((party.certificate, ISSUING.certificate))
+    return Token(info, party=party, certificates=tuple(usual if certificates is None else certificates)).encode()
 
 
 def stamped(

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from tests.support import der
 from tests.support.editing import (
@@ -120,7 +121,7 @@ def rich_certificate() -> x509.Certificate:
     """A certificate with one of everything."""
     site = x509.UniformResourceIdentifier("http://ca.example/x")
     point = x509.DistributionPoint([site], None, None, None)
-    access = x509.AccessDescription(x509.AuthorityInformationAccessOID.OCSP, site)
+    access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, site)
     extensions: list[x509.ExtensionType] = [
         x509.BasicConstraints(ca=True, path_length=2),
         x509.SubjectAlternativeName([x509.DNSName("tsa.example"), x509.DirectoryName(NAME)]),

@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 from hypothesis import given
 
+from certs.path import find_path
 from tests.support import der
 from tests.support.query import Query, digest, imprint
 from tests.support.shapes import octets as any_octets
@@ -86,7 +87,7 @@ def test_a_token_has_a_limit_of_size() -> None:
 
 
 def test_paths_are_found_once_for_all_tokens_of_a_signer(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked_for = Mock(wraps=rooms.find_path)
+    looked_for = Mock(wraps=find_path)
     monkeypatch.setattr(rooms, "find_path", looked_for)
     judge = verifier()
     tokens = [Token(info=TstInfo(serial=at)).response() for at in range(1, 6)]

@@ -1,5 +1,6 @@
 """Records judged as the years go: what each token rests on must have lasted until the next was made (RFC 4998 5.3)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -118,7 +119,7 @@ def test_a_missing_renewal_of_the_newest() -> None:
 
 
 @pytest.mark.parametrize("renewal", [renew, rebuild])
-def test_a_renewal_that_came_too_late(renewal) -> None:
+def test_a_renewal_that_came_too_late(renewal: Callable[[list[EvidenceRecord], str], list[EvidenceRecord]]) -> None:
     """Whatever is given now, nobody knows who made the old token: its certificate had ended."""
     record = renewal(create(party=SHORT), REBUILT)[0]
     broken(record, "ended on 2026-01-01 00:00:00 UTC, and it was renewed on 2026-05-01 12:00:00 UTC only")
