@@ -9,7 +9,7 @@ from tests.support import der
 from tests.support.commands import run
 from tests.support.editing import REQUEST, RESPONSE
 from tsa.commands.inspection import MAX_OCTETS, MAX_SHOWN, InspectFault
-from tsa.commands.verdict_page import moment
+from tsa.commands.token_report import moment
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from tests.support.stamping import Authority
 from tests.vectors.parties import ISSUING, ROOT
 from tests.vectors.tokens import DATA, Token
 from tests.vectors.vector import pem
-from tsa.commands import material as given
-from tsa.commands import visible
+from tsa.commands import certificate_files, visible
 
 
 @pytest.fixture
@@ -104,7 +103,7 @@ def test_renewal_says_what_cannot_be_read(files: list[Path], authority: Authorit
 
 def test_a_large_file_is_no_root(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not read to its end."""
-    monkeypatch.setattr(given, "MAX_OCTETS", 4)
+    monkeypatch.setattr(certificate_files, "MAX_OCTETS", 4)
     result = run("verify", files[0], "--ca", files[1])
     assert result.exit_code == 2
     assert f"{files[1]} has more than 4 octets: is it the right one?" in result.stderr

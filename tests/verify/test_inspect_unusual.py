@@ -25,7 +25,7 @@ from tests.support.editing import (
     two_signers,
 )
 from tests.support.query import Query, imprint
-from tsa.commands.meanings import meaning
+from tsa.commands.field_meanings import meaning
 from tsa.verify.fields.element import MAX_DEPTH, MAX_ELEMENTS
 from tsa.verify.inspect import Unreadable, describe
 

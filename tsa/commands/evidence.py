@@ -14,9 +14,9 @@ import typer
 from signer.files import replace_file
 from tsa.client import TIMEOUT_S, StampFault, ask, credentials, request_for
 from tsa.commands import AsJson, note, tracked, visible
-from tsa.commands.evidence_verdict import Pair, not_judged, not_proved, proved, tell
-from tsa.commands.material import Ca, Cert, Crl, read_all, required, sentence_of
-from tsa.commands.verdict_page import exit_code
+from tsa.commands.certificate_files import Ca, Cert, Crl, read_all, required, sentence_of
+from tsa.commands.evidence_report import Pair, not_judged, not_proved, proved, tell
+from tsa.commands.token_report import exit_code
 from tsa.protocol.oids import HASHES
 from tsa.verify import material
 from tsa.verify.datum import FileDatum

@@ -13,7 +13,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from tsa.commands import AsJson, visible
-from tsa.commands.meanings import meaning
+from tsa.commands.field_meanings import meaning
 from tsa.verify.inspect import Unreadable, describe
 
 MAX_OCTETS = 1 << 20

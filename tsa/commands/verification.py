@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tsa.commands import AsJson, note, tracked, visible
-from tsa.commands.material import Ca, Cert, Crl, read_all, required, sentence_of
-from tsa.commands.verdict_page import exit_code, print_line, print_report, print_sum
+from tsa.commands.certificate_files import Ca, Cert, Crl, read_all, required, sentence_of
+from tsa.commands.token_report import exit_code, print_line, print_report, print_sum
 from tsa.verify import material
 from tsa.verify.datum import Datum, DigestDatum, FileDatum
 from tsa.verify.proof import NotJudged

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tsa.commands import visible
-from tsa.commands.material import sentence_of
-from tsa.commands.verdict_page import print_sum
+from tsa.commands.certificate_files import sentence_of
+from tsa.commands.token_report import print_sum
 from tsa.verify.evidence.record import BrokenEvidence
 from tsa.verify.report import Report, Verdict
 
