@@ -11,8 +11,9 @@ HOUSES = ("tsa/", "signer/", "certs/", "bench/", "tests/", "docs/")
 # A link in text, not in code: ](target) with an optional anchor.
 LINK = re.compile(r"\]\((?P<file>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
-# A path from the root, as a paper names it in code: to a file, or to a folder by its slash.
-NAMED = re.compile(rf"`((?:{'|'.join(HOUSES)})[\w./-]*)`")
+# A path from the root, as a paper names it in code; the state folder has a certs/ of its own, of PEM files.
+NAMED = re.compile(rf"`((?:{'|'.join(HOUSES)})[\w./-]*)(?<!\.pem)(?<!\.csr)`")
+MODULE = re.compile(r"python -m ((?:bench|tests)[\w.]*)")
 
 
 def papers() -> list[Path]:
@@ -43,8 +44,10 @@ def broken_links(page: Path, text: str) -> Iterator[str]:
 
 
 def wrong_paths(text: str) -> Iterator[str]:
-    """Paths from the root that a page names and that are not there."""
-    return (path for path in NAMED.findall(text) if not (ROOT / path).exists())
+    """Paths from the root, and modules to be run, that a page names and that are not there."""
+    yield from (path for path in NAMED.findall(text) if not (ROOT / path).exists())
+    modules = (ROOT.joinpath(*name.split(".")) for name in MODULE.findall(text))
+    yield from (path.name for path in modules if not path.with_suffix(".py").exists())
 
 
 @pytest.mark.parametrize("page", papers(), ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -52,7 +55,10 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert list(broken_links(page, page.read_text())) == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "CONTRIBUTING.md", "SECURITY.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))],
+)
 def test_every_path_that_is_named_is_there(name: str) -> None:
     assert sorted(set(wrong_paths((ROOT / name).read_text()))) == []
 
@@ -69,3 +75,4 @@ def test_a_wrong_link_would_be_seen() -> None:
         "](#one): no such heading",
     ]
     assert list(wrong_paths("`tsa/cli.py` `tsa/nobody.py` `signer/` `sign/`")) == ["tsa/nobody.py"]
+    assert list(wrong_paths("python -m bench.cost.survey, python -m bench.cost.nothing")) == ["nothing"]
