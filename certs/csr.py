@@ -1,10 +1,16 @@
 """The request for a certificate from a real CA (PKCS #10, RFC 2986)."""
 
+from asn1crypto import csr
+from asn1crypto.algos import SignedDigestAlgorithm
+from asn1crypto.core import ParsableOctetString
+from asn1crypto.keys import PublicKeyInfo
+from asn1crypto.x509 import Extension, Name
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from certs.chain import CertificateFault
-from certs.profile import requested_extensions, signature_hash
-from signer.key import PrivateKey
+from certs.profile import requested_extensions
+from signer.key import SigningKey
 
 
 def parse_subject(text: str) -> x509.Name:
@@ -20,12 +26,35 @@ def parse_subject(text: str) -> x509.Name:
     return name
 
 
-def certificate_request(key: PrivateKey, subject: x509.Name) -> x509.CertificateSigningRequest:
+def certificate_request(key: SigningKey, subject: x509.Name) -> x509.CertificateSigningRequest:
     """A request for a TSA certificate for this key, which asks for the profile of RFC 3161 2.3.
 
-    Raises KeyFault for a key that is not supported.
+    The key signs it wherever it is kept, so it is put together here. What sign() raises is not caught.
     """
-    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
-    for extension, critical in requested_extensions():
-        builder = builder.add_extension(extension, critical=critical)
-    return builder.sign(key, signature_hash(key))
+    spki = key.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    extensions = [
+        Extension(
+            {
+                "extn_id": extension.oid.dotted_string,
+                "critical": critical,
+                "extn_value": ParsableOctetString(extension.public_bytes()),
+            }
+        )
+        for extension, critical in requested_extensions()
+    ]
+    info = csr.CertificationRequestInfo(
+        {
+            "version": "v1",
+            "subject": Name.load(subject.public_bytes()),
+            "subject_pk_info": PublicKeyInfo.load(spki),
+            "attributes": [{"type": "extension_request", "values": [extensions]}],
+        }
+    )
+    request = csr.CertificationRequest(
+        {
+            "certification_request_info": info,
+            "signature_algorithm": SignedDigestAlgorithm.load(key.algorithm.certificate_identifier),
+            "signature": key.sign(info.dump()),
+        }
+    )
+    return x509.load_der_x509_csr(request.dump())

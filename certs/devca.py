@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 from certs.chain import Chain
 from certs.profile import Extensions, ca_extensions, signature_hash, tsa_extensions
 from signer.key import PrivateKey, PublicKey, algorithm_for
+from signer.software import generate
 
 # A verifier's clock may be a little slow on the day of the first run.
 _CLOCK_SKEW = timedelta(minutes=5)
@@ -16,18 +16,17 @@ _CA_LIFETIME = timedelta(days=3650)
 _TSA_LIFETIME = timedelta(days=5 * 365)
 
 
-def create_development_chain(tsa_key: PrivateKey, now: datetime) -> Chain:
-    """A new self-signed CA and the TSA certificate that it issues for tsa_key; now is timezone-aware.
+def create_development_chain(public_key: PublicKey, now: datetime) -> Chain:
+    """A new self-signed CA and the certificate that it issues for a TSA's public key; now is timezone-aware.
 
     The CA has a key of the same type as the TSA. It signs one certificate and is dropped, and never touches the disk:
     whoever imported this CA in order to try the server must not be open to certificates that a thief of the CA key
     would make. For another TSA certificate, create another chain. Raises KeyFault for a key that is not supported.
     """
-    tsa_public = tsa_key.public_key()
-    ca_key = _key_like(tsa_public)
+    ca_key = generate(algorithm_for(public_key).key_type)
     ca_public = ca_key.public_key()
     root = _issue(ca_key, _name("CA"), ca_public, now, _CA_LIFETIME, ca_extensions(ca_public))
-    leaf = _issue(ca_key, _name("TSA"), tsa_public, now, _TSA_LIFETIME, tsa_extensions(tsa_public, ca_public))
+    leaf = _issue(ca_key, _name("TSA"), public_key, now, _TSA_LIFETIME, tsa_extensions(public_key, ca_public))
     return Chain(certificate=leaf, intermediates=(), anchor=root)
 
 
@@ -38,17 +37,6 @@ def _name(role: str) -> x509.Name:
             x509.NameAttribute(NameOID.COMMON_NAME, f"Development time-stamp {role} (not for production)"),
         ]
     )
-
-
-def _key_like(public_key: PublicKey) -> PrivateKey:
-    algorithm_for(public_key)
-    match public_key:
-        case ec.EllipticCurvePublicKey():
-            return ec.generate_private_key(public_key.curve)
-        case rsa.RSAPublicKey():
-            return rsa.generate_private_key(65537, public_key.key_size)
-        case ed25519.Ed25519PublicKey():
-            return ed25519.Ed25519PrivateKey.generate()
 
 
 def _issue(

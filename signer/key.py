@@ -1,4 +1,4 @@
-"""What a signing key is, whoever holds it, and which signature algorithm belongs to which key."""
+"""What a signing key is, wherever it is kept, and which algorithm belongs to a public key."""
 
 from typing import Protocol
 
@@ -19,7 +19,18 @@ class SigningFault(Exception):
 
 
 class SigningKey(Protocol):
-    """A key that signs, wherever it is kept. Every member may be used from several threads at once."""
+    """A key that signs, wherever it is kept: the seam of key custody. open_key() in signer/custody.py gives one.
+
+    What it promises:
+    - public_key and algorithm never change, and asking for them costs nothing.
+    - When sign() returns, the signature is whole and verifies with public_key; the key keeps no copy of the data.
+    - sign() may be called from several threads at once and blocks its own thread only. A slow signature lets the other
+      threads run: SigningPool signs in threads then.
+    - sign() may raise any Exception: then there is no signature, and the next call may succeed. SigningPool turns it
+      into SigningFault. Where the key was out of reach and is back, the next call succeeds without a restart.
+    - A key has no close(): whoever refers to it may sign with it. After a reload the old key still signs the batches
+      that were taken, beside the new one. What a key holds outside this process it gives back when nobody refers to it.
+    """
 
     @property
     def public_key(self) -> PublicKey:
@@ -27,7 +38,7 @@ class SigningKey(Protocol):
 
     @property
     def algorithm(self) -> Algorithm:
-        """The algorithm of every signature this key makes."""
+        """The algorithm of every signature that this key makes."""
 
     def sign(self, data: bytes, /) -> bytes:
         """The signature over data: the to-be-signed octets, which the key hashes itself."""

@@ -44,24 +44,26 @@ def generate(key_type: str) -> PrivateKey:
 
 
 class SoftwareKey:
-    """A SigningKey in this process's memory.
+    """A SigningKey in this process's memory; store() is the only way out.
 
-    private_key is there for what signs other things than time-stamps: a certificate request.
     Raises KeyFault when the key is of a type, curve or size that is not supported.
     """
 
-    __slots__ = ("algorithm", "private_key", "public_key", "sign")
+    __slots__ = ("_private_key", "algorithm", "public_key", "sign")
 
-    private_key: PrivateKey
     public_key: PublicKey
     algorithm: Algorithm
     sign: Callable[[bytes], bytes]
 
     def __init__(self, private_key: PrivateKey) -> None:
-        self.private_key = private_key
+        self._private_key = private_key
         self.public_key = private_key.public_key()
         self.algorithm = algorithm_for(self.public_key)
         self.sign = _signer(private_key, HASHES[self.algorithm.digest].algorithm)
+
+    def store(self, path: Path, passphrase: bytes | None = None) -> None:
+        """Write the key as store() does. Raises KeyFault."""
+        store(path, self._private_key, passphrase)
 
 
 def _signer(private_key: PrivateKey, digest: hashes.HashAlgorithm) -> Callable[[bytes], bytes]:

@@ -1,9 +1,8 @@
-"""Certificates in files, the chain found among them, and the request for one."""
+"""Certificates in files, and the chain found among them."""
 
 import itertools
 import os
 import stat
-import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.chain import CertificateFault, build_chain, read_certificates, write_pem
-from certs.csr import certificate_request, parse_subject
 from certs.profile import signature_hash
 from signer.key import PrivateKey
-from signer.software import KEY_TYPES, generate
+from signer.software import generate
 
 NOW = datetime.now(UTC)
 KEYS = {name: generate("p256") for name in ("root", "upper", "lower", "tsa", "other")}
@@ -157,34 +155,3 @@ def test_a_file_without_a_certificate_is_refused(tmp_path: Path, content: bytes)
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(CertificateFault, match=r"none cannot be read .No such file"):
         read_certificates(tmp_path / "none")
-
-
-@pytest.mark.parametrize("key_type", KEY_TYPES)
-def test_a_request_asks_for_the_profile_and_openssl_accepts_it(tmp_path: Path, key_type: str) -> None:
-    key = generate(key_type)
-    subject = parse_subject("CN=Example TSA 1,O=Example,C=KR")
-    request = certificate_request(key, subject)
-    assert request.public_key() == key.public_key()
-    assert request.subject.rfc4514_string() == "CN=Example TSA 1,O=Example,C=KR"
-
-    (tmp_path / "tsa.csr").write_bytes(request.public_bytes(Encoding.PEM))
-    command = ["openssl", "req", "-verify", "-noout", "-text", "-in", str(tmp_path / "tsa.csr")]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "verify OK" in shown.stdout + shown.stderr
-    lines = [line.strip() for line in shown.stdout.splitlines()]
-    for name, value in (("Key Usage", "Digital Signature, Non Repudiation"), ("Extended Key Usage", "Time Stamping")):
-        assert lines[lines.index(f"X509v3 {name}: critical") + 1] == value
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("", "The subject is empty: write it like"),
-        ("Example TSA", "'Example TSA' is no RFC 4514 name: write it like"),
-        ("CN=Example,C=KOR", "no RFC 4514 name .Attribute's length must be .*: write it like"),
-        ("CN=", "no RFC 4514 name"),
-    ],
-)
-def test_a_subject_that_is_no_name_is_explained(text: str, sentence: str) -> None:
-    with pytest.raises(CertificateFault, match=sentence):
-        parse_subject(text)

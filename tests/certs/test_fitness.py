@@ -265,7 +265,7 @@ def openssl_verify(chain: Chain, folder: Path) -> str:
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 def test_the_development_chain_is_fit_and_openssl_agrees(tmp_path: Path, key_type: str) -> None:
     key = generate(key_type)
-    chain = create_development_chain(key, NOW)
+    chain = create_development_chain(key.public_key(), NOW)
     check_fitness(chain, key.public_key(), NOW)
     assert build_chain(key.public_key(), [chain.anchor, chain.certificate], []) == chain
     assert openssl_verify(chain, tmp_path) == f"{tmp_path}/tsa.pem: OK\n"

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from signer.software import SoftwareKey
 from tsa.licensing.applications import add, new_key, read
 from tsa.licensing.contract import MAX_OCTETS, Contract, ContractFault, Licence, issue, issuer_key, public_key_text
 from tsa.licensing.contract import read as read_file
@@ -33,7 +34,7 @@ NOW = 1_900_000_000  # in 2030
 
 def issued(**fields: object) -> str:
     """A licence file."""
-    return issue(ISSUER, {**FIELDS, **fields})
+    return issue(SoftwareKey(ISSUER), {**FIELDS, **fields})
 
 
 def signed(licence: object, **more: object) -> str:
@@ -70,7 +71,7 @@ def test_whatever_is_altered_is_seen(key: str) -> None:
 
 def test_a_file_that_another_signed_is_refused() -> None:
     with pytest.raises(ContractFault, match="another issuer signed it"):
-        read_file(issue(OTHER, FIELDS), ISSUER.public_key())
+        read_file(issue(SoftwareKey(OTHER), FIELDS), ISSUER.public_key())
 
 
 def test_a_file_is_read_before_it_is_valid_and_after() -> None:

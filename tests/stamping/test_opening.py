@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from certs.devca import create_development_chain
-from signer.algorithms import Algorithm
+from signer.key import SigningKey
 from signer.software import KEY_TYPES, SoftwareKey, generate, store
 from tests.support.query import Query
 from tests.support.units import ListLedger, answer, authority, books, unit
@@ -74,18 +74,26 @@ async def test_what_is_wrong_with_a_file_is_told(state: Path, spoil: Callable[[P
 class Liar:
     """A key whose signatures are another key's."""
 
-    def __init__(self, key: SoftwareKey) -> None:
+    def __init__(self, key: SigningKey) -> None:
         self.public_key = key.public_key
-        self.algorithm: Algorithm = key.algorithm
-        self.sign = SoftwareKey(generate("p256")).sign
+        self.algorithm = key.algorithm
+        self._other = SoftwareKey(generate("p256"))
+
+    def sign(self, data: bytes, /) -> bytes:
+        return self._other.sign(data)
 
 
 class Broken(Liar):
     """A key that cannot sign."""
 
-    def __init__(self, key: SoftwareKey) -> None:
-        super().__init__(key)
-        self.sign = lambda _data: 1 / 0  # type: ignore[assignment]
+    def sign(self, data: bytes, /) -> bytes:
+        raise ZeroDivisionError(data)
+
+
+def let_keys_be(kind: type[Liar], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let custody give keys of this kind."""
+    real = tsu.open_key
+    monkeypatch.setattr(tsu, "open_key", lambda *arguments, **options: kind(real(*arguments, **options)))
 
 
 @pytest.mark.parametrize(
@@ -95,8 +103,7 @@ class Broken(Liar):
 async def test_a_key_that_signs_wrongly_is_caught(
     state: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Liar], sentence: str
 ) -> None:
-    real = tsu.load
-    monkeypatch.setattr(tsu, "load", lambda *arguments: kind(real(*arguments)))
+    let_keys_be(kind, monkeypatch)
     with pytest.raises(UnusableTsu, match=sentence):
         await opened(state)
 
@@ -122,9 +129,9 @@ async def test_an_authority_that_does_not_open_leaves_the_one_in_force_as_it_was
 ) -> None:
     kept = books()
     ready = await opened(state, kept)
-    toml, real = state / "tsa.toml", tsu.load
+    toml = state / "tsa.toml"
     toml.write_text(toml.read_text().replace("accuracy_floor_ms = 1000", "accuracy_floor_ms = 1"))
-    monkeypatch.setattr(tsu, "load", lambda *arguments: Liar(real(*arguments)))
+    let_keys_be(Liar, monkeypatch)
     with pytest.raises(UnusableTsu):
         await opened(state, kept)
     assert ready.moment()[1] == 1_000_000
@@ -150,7 +157,7 @@ async def test_a_trial_leaves_no_ledger_behind(state: Path) -> None:
 
 async def test_a_token_of_another_certificate_for_the_same_key_is_caught() -> None:
     ready, mine = authority(), unit()
-    renewed = create_development_chain(mine.key.private_key, datetime.now(UTC))  # type: ignore[attr-defined]
+    renewed = create_development_chain(mine.key.public_key, datetime.now(UTC))
     ready.tsu = dataclasses.replace(mine, chain=renewed)
     with pytest.raises(UnusableTsu, match="names another certificate"):
         await prove(ready)

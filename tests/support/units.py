@@ -43,7 +43,7 @@ def unit(key_type: str = "p256") -> TimeStampingUnit:
 @cache
 def _unit(key_type: str) -> TimeStampingUnit:
     key = SoftwareKey(generate(key_type))
-    chain = create_development_chain(key.private_key, datetime.now(UTC))
+    chain = create_development_chain(key.public_key, datetime.now(UTC))
     start, end = chain.certificate.not_valid_before_utc, usable_until(chain)
     return TimeStampingUnit(key, chain, int(start.timestamp() * 1e6), int(end.timestamp() * 1e6))
 

@@ -9,10 +9,10 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from signer.key import KeyFault
-from signer.software import generate, load, store
+from signer.algorithms import KeyKind
+from signer.custody import keep_key, new_key, open_key
+from signer.key import KeyFault, SigningKey
 from tsa.commands import AsJson, StateDir, note, opened, second, show
 from tsa.licensing import contract
 from tsa.licensing import licences as holdings
@@ -36,10 +36,10 @@ def make_key(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Make an issuer's key and print its public key, which tsa.toml pins."""
-    private_key = _ed25519(out, generate("ed25519"))
-    store(out, private_key, read_passphrase(passphrase_file))
+    key = new_key("ed25519")
+    keep_key(key, out, read_passphrase(passphrase_file))
     note(f"{out} is the issuer's: keep it away from the servers. In their tsa.toml, under [licence], issuer_key is:")
-    print(contract.public_key_text(private_key.public_key()))
+    print(contract.public_key_text(key.public_key))
 
 
 @app.command()
@@ -54,9 +54,8 @@ def issue(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Sign a licence file."""
-    private_key = _ed25519(key, load(key, read_passphrase(passphrase_file)).private_key)
     text = contract.issue(
-        private_key,
+        _issuer_key(key, passphrase_file),
         {
             "id": str(uuid4()),
             "customer": customer,
@@ -71,10 +70,11 @@ def issue(
     note(f"{out} is signed. It is installed with: tsa licence install {out} --dir DIR")
 
 
-def _ed25519(file: Path, private_key: object) -> Ed25519PrivateKey:
-    if not isinstance(private_key, Ed25519PrivateKey):
+def _issuer_key(file: Path, passphrase_file: Path | None) -> SigningKey:
+    key = open_key(str(file), read_passphrase(passphrase_file))
+    if key.algorithm.kind is not KeyKind.ED25519:
         raise KeyFault(f"{file} is no Ed25519 key, which licences are signed with: make one with `tsa licence key`.")
-    return private_key
+    return key
 
 
 @app.command()

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from signer.key import PublicKey, SigningKey
 from tsa.state.config import ed25519_key
 from tsa.state.control import ControlFault
 
@@ -111,12 +112,15 @@ def seconds(moment: str) -> int:
     return int(datetime.fromisoformat(moment).timestamp())
 
 
-def issue(private_key: Ed25519PrivateKey, fields: Mapping[str, object]) -> str:
-    """The text of a licence file that says `fields`, those of a Contract. Raises ContractFault."""
+def issue(key: SigningKey, fields: Mapping[str, object]) -> str:
+    """The text of a licence file that says `fields`, those of a Contract; the key is an Ed25519 key.
+
+    Raises ContractFault; what the key raises is not caught.
+    """
     contract = _checked(lambda: Contract.model_validate(fields))
     if contract.valid_from >= contract.valid_until:
         raise ContractFault(f"A licence from {contract.valid_from} cannot end at {contract.valid_until}.")
-    signature = base64.b64encode(private_key.sign(canonical(contract))).decode()
+    signature = base64.b64encode(key.sign(canonical(contract))).decode()
     return json.dumps({"licence": contract.model_dump(), "signature": signature}, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -158,7 +162,7 @@ def _checked(make: Callable[[], _T]) -> _T:
         raise ContractFault(f"This is no licence: {where + ': ' if fault['loc'] else ''}{what}.") from None
 
 
-def public_key_text(public_key: Ed25519PublicKey) -> str:
+def public_key_text(public_key: PublicKey) -> str:
     """An issuer's public key as tsa.toml pins it: SubjectPublicKeyInfo, DER, base64."""
     return base64.b64encode(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 

@@ -14,7 +14,7 @@ from certs.chain import build_chain, read_certificates, write_pem
 from certs.csr import certificate_request, parse_subject
 from certs.devca import create_development_chain
 from certs.fitness import check_fitness
-from signer.software import generate, load, store
+from signer.custody import keep_key, new_key, open_key
 from tsa.licensing.bookkeeping import ensure_anonymous
 from tsa.stamping.tsu import read_passphrase
 from tsa.state import layout
@@ -35,14 +35,14 @@ def development(state: Path, key_type: str, licences: int) -> None:
     """
     _refuse_key(state)
     _folders(state)
-    key = generate(key_type)
-    chain = create_development_chain(key, datetime.now(UTC))
+    key = new_key(key_type)
+    chain = create_development_chain(key.public_key, datetime.now(UTC))
     write_default(state)
     write_pem(state / TSU_CERTIFICATE, [chain.certificate, *chain.intermediates])
     write_pem(state / TSU_CA, [chain.anchor])
     with closing(Control(state)) as control:
         ensure_anonymous(control, licences)
-    store(state / TSU_KEY, key)
+    keep_key(key, state / TSU_KEY)
     _journal(state, "development key and certificate made", chain.certificate)
 
 
@@ -55,11 +55,11 @@ def request(state: Path, key_type: str, subject: str, passphrase_file: Path | No
     _folders(state)
     _configure(state, passphrase_file)
     if not (state / TSU_KEY).exists():
-        store(state / TSU_KEY, generate(key_type), passphrase)
+        keep_key(new_key(key_type), state / TSU_KEY, passphrase)
         _journal(state, "key made", key_type=key_type)
-    key = load(state / TSU_KEY, passphrase)
+    key = open_key(TSU_KEY, passphrase, folder=state)
     file = layout.certificate_request(state)
-    file.write_bytes(certificate_request(key.private_key, name).public_bytes(Encoding.PEM))
+    file.write_bytes(certificate_request(key, name).public_bytes(Encoding.PEM))
     return file
 
 
@@ -74,14 +74,14 @@ def import_chain(
     if key_file is not None:
         _refuse_key(state)
     passphrase = read_passphrase(passphrase_file)
-    key = load(key_file or state / TSU_KEY, passphrase)
+    key = open_key(str(key_file), passphrase) if key_file else open_key(TSU_KEY, passphrase, folder=state)
     anchors = read_certificates(ca_file) if ca_file else []
     chain = build_chain(key.public_key, read_certificates(chain_file), anchors)
     check_fitness(chain, key.public_key, datetime.now(UTC))
     _folders(state)
     _configure(state, passphrase_file)
     if key_file is not None:
-        store(state / TSU_KEY, key.private_key, passphrase)
+        keep_key(key, state / TSU_KEY, passphrase)
     write_pem(state / TSU_CERTIFICATE, [chain.certificate, *chain.intermediates])
     write_pem(state / TSU_CA, [chain.anchor])
     _journal(state, "certificate imported", chain.certificate)

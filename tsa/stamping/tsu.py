@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.chain import CertificateFault, Chain, build_chain, read_certificates
 from certs.fitness import check_fitness, usable_until
+from signer.custody import open_key
 from signer.key import KeyFault, SigningKey
-from signer.software import load
 from tsa.protocol.cms import Signer
 from tsa.state.config import Config
 
@@ -59,7 +59,7 @@ def load_tsu(config: Config) -> TimeStampingUnit:
     now = datetime.now(UTC)
     passphrase_file = config.path(config.tsu.passphrase_file) if config.tsu.passphrase_file else None
     try:
-        key = load(config.path(config.tsu.key), read_passphrase(passphrase_file))
+        key = open_key(config.tsu.key, read_passphrase(passphrase_file), folder=config.dir)
         chain = build_chain(
             key.public_key,
             read_certificates(config.path(config.tsu.certificate)),
