@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from certs.der import BIT_STRING, INTEGER, SEQUENCE, Malformed, Reader, printable
+from certs.extensions import find_extension
 
 MAX_OCTETS = 1 << 16  # of what is kept from token to token
 
@@ -95,11 +96,8 @@ def _tried(read: Callable[[], _T]) -> _T | None:
 
 def extension(certificate: Candidate, kind: type[_E]) -> _E | None:
     """The value of an extension; None where it is not there, or where the extensions cannot be read."""
-    extensions = certificate.extensions
-    try:
-        return None if extensions is None else extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
+    found = None if certificate.extensions is None else find_extension(certificate.extensions, kind)
+    return None if found is None else found.value
 
 
 def _same(name: bytes, other: bytes) -> bool:

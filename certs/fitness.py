@@ -7,23 +7,19 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certs.chain import CertificateFault, Chain, is_for, name_of
+from certs.extensions import UsageRule, find_extension, key_usage_fault, purpose_fault
 from signer.key import PublicKey
 
 _E = TypeVar("_E", bound=x509.ExtensionType)
 
 _REISSUE = "have the CA issue it anew from the request of `tsa init --csr`"
-_USAGES = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-)
+_PURPOSE_PROBLEMS = {
+    UsageRule.HAS_PURPOSE: "has no extendedKeyUsage, and needs timeStamping",
+    UsageRule.SOLE_PURPOSE: "has another extendedKeyUsage than timeStamping alone",
+    UsageRule.CRITICAL_PURPOSE: "has an extendedKeyUsage that is not critical",
+}
 
 
 def check_fitness(chain: Chain, public_key: PublicKey, now: datetime) -> None:
@@ -46,8 +42,7 @@ def check_fitness(chain: Chain, public_key: PublicKey, now: datetime) -> None:
         _check_validity(certificate, now)
     for certificate in (leaf, *chain.intermediates):
         _check_signature_hash(certificate)
-    _check_extended_key_usage(leaf)
-    _check_key_usage(leaf)
+    _check_usage(leaf)
     _check_private_key_usage_period(leaf, now)
     _check_issuers(chain)
 
@@ -69,10 +64,7 @@ def _path(chain: Chain) -> tuple[x509.Certificate, ...]:
 
 
 def _extension(certificate: x509.Certificate, kind: type[_E]) -> x509.Extension[_E] | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind)
-    except x509.ExtensionNotFound:
-        return None
+    return find_extension(certificate.extensions, kind)
 
 
 def _utc(moment: datetime) -> datetime:
@@ -129,29 +121,14 @@ def _check_signature_hash(certificate: x509.Certificate) -> None:
         )
 
 
-def _check_extended_key_usage(leaf: x509.Certificate) -> None:
-    """RFC 3161 2.3: one instance of the extension, critical, and in it timeStamping alone."""
-    usage = _extension(leaf, x509.ExtendedKeyUsage)
-    if usage is None:
-        problem = "has no extendedKeyUsage, and needs timeStamping"
-    elif list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
-        problem = "has another extendedKeyUsage than timeStamping alone"
-    elif not usage.critical:
-        problem = "has an extendedKeyUsage that is not critical"
-    else:
-        return
-    raise CertificateFault(f"The certificate of {name_of(leaf)} {problem} (RFC 3161 2.3): {_REISSUE}.")
-
-
-def _check_key_usage(leaf: x509.Certificate) -> None:
+def _check_usage(leaf: x509.Certificate) -> None:
+    if (fault := purpose_fault(leaf.extensions)) is not None:
+        problem = _PURPOSE_PROBLEMS[fault.rule]
+        raise CertificateFault(f"The certificate of {name_of(leaf)} {problem} (RFC 3161 2.3): {_REISSUE}.")
     constraints = _extension(leaf, x509.BasicConstraints)
     if constraints is not None and constraints.value.ca:
         raise CertificateFault(f"The certificate of {name_of(leaf)} is that of a CA, not of a TSA: {_REISSUE}.")
-    usage = _extension(leaf, x509.KeyUsage)
-    if usage is None:
-        return
-    usages = {name for name in _USAGES if getattr(usage.value, name)}
-    if not usages or usages - {"digital_signature", "content_commitment"}:
+    if key_usage_fault(leaf.extensions) is not None:
         raise CertificateFault(
             f"The keyUsage of {name_of(leaf)} must be digitalSignature and nonRepudiation, or one of them: {_REISSUE}."
         )

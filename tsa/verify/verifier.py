@@ -39,9 +39,9 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from certs.candidate import Candidate, candidate, extension
+from certs.candidate import Candidate, candidate
+from certs.extensions import key_usage_fault, purpose_fault
 from certs.path import NoPath, find_path
 from certs.revocation import HARMLESS_REASONS, Evidence, Standing, standing
 from certs.signatures import MIN_EC_BITS, MIN_RSA_BITS, WEAK_HASHES
@@ -50,7 +50,6 @@ from tsa.verify.examination import Examined, check_imprint, check_query, examine
 from tsa.verify.proof import NotJudged, NotProved, Step, VerifiedTimestamp
 
 _CLOCK_TOLERANCE = timedelta(minutes=1)
-_NOT_SIGNING = ("key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,23 +176,11 @@ def check_usage(signer: Candidate) -> None:
 
 @lru_cache(maxsize=256)
 def _usage_fault(signer: Candidate) -> tuple[str, str] | None:
+    """Expected and found."""
     if signer.extensions is None:
         return "extensions that can be read", "others"
-    try:
-        purposes = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except x509.ExtensionNotFound:
-        return "extendedKeyUsage", "none"
-    if list(purposes.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
-        return "extendedKeyUsage timeStamping alone", ", ".join(each.dotted_string for each in purposes.value)
-    if not purposes.critical:
-        return "extendedKeyUsage to be critical", "that it is not"
-    usage = extension(signer, x509.KeyUsage)
-    if usage is None:
-        return None
-    wrong = [each for each in _NOT_SIGNING if getattr(usage, each)]
-    if wrong or not (usage.digital_signature or usage.content_commitment):
-        return "keyUsage digitalSignature or nonRepudiation, and no other", ", ".join(wrong) or "neither"
-    return None
+    fault = purpose_fault(signer.extensions) or key_usage_fault(signer.extensions)
+    return None if fault is None else (fault.rule.value, fault.found)
 
 
 # 12
