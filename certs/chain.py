@@ -91,6 +91,15 @@ def is_for(certificate: x509.Certificate, public_key: PublicKey) -> bool:
         return False  # a key that cannot even be read is another one
 
 
+def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether the issuer of the certificate has the name of this one, and the signature is that of its key."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
 def name_of(certificate: x509.Certificate) -> str:
     """The subject as messages show it (RFC 4514)."""
     return certificate.subject.rfc4514_string() or "(no subject)"
@@ -108,11 +117,11 @@ def _issuers(
     A cross-signed CA has more than one certificate, so a way that ends nowhere is not the last one to try.
     """
     for anchor in anchors:
-        if _issued_by(certificate, anchor):
+        if issued_by(certificate, anchor):
             return (anchor,)
     fault = _missing_issuer(certificate, [*pool, *anchors])
     for issuer in pool:
-        if _issued_by(certificate, issuer):
+        if issued_by(certificate, issuer):
             try:
                 return (issuer, *_issuers(issuer, [c for c in pool if c != issuer], anchors))
             except CertificateFault as further_up:
@@ -136,12 +145,4 @@ def _missing_issuer(certificate: x509.Certificate, given: Sequence[x509.Certific
 
 
 def _self_signed(certificate: x509.Certificate) -> bool:
-    return _issued_by(certificate, certificate)
-
-
-def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
+    return issued_by(certificate, certificate)

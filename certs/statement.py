@@ -15,7 +15,9 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certs.candidate import Candidate, extension
+from certs.chain import issued_by
 from certs.der import ENUMERATED, GENERALIZED_TIME, OCTET_STRING, SEQUENCE, Malformed, Reader
+from certs.extensions import find_extension
 from certs.signatures import AlgorithmIdentifier, check_signature
 
 Crl = x509.CertificateRevocationList
@@ -154,15 +156,18 @@ def _answer(response: ocsp.OCSPResponse, single: ocsp.OCSPSingleResponse, one: C
 def _responders(response: ocsp.OCSPResponse, issuer: Candidate) -> Iterator[PublicKeyTypes | None]:
     """The keys that may sign: the issuer's, and those of responders that it appointed itself (RFC 6960 4.2.2.2)."""
     yield issuer.key
-    for each in response.certificates:
-        try:
-            each.verify_directly_issued_by(issuer.certificate)
-            purposes = each.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
-            continue
-        valid = each.not_valid_before_utc <= response.produced_at_utc <= each.not_valid_after_utc
-        if valid and ExtendedKeyUsageOID.OCSP_SIGNING in purposes:
-            yield each.public_key()
+    for certificate in response.certificates:
+        if issued_by(certificate, issuer.certificate) and _is_responder(certificate, response.produced_at_utc):
+            yield certificate.public_key()
+
+
+def _is_responder(certificate: x509.Certificate, moment: datetime) -> bool:
+    try:
+        usage = find_extension(certificate.extensions, x509.ExtendedKeyUsage)
+    except ValueError:
+        return False
+    valid = certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc
+    return valid and usage is not None and ExtendedKeyUsageOID.OCSP_SIGNING in usage.value
 
 
 def _signed(response: ocsp.OCSPResponse, key: PublicKeyTypes | None) -> bool:
