@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from certs.chain import CertificateFault, Chain, is_for, name_of
 from certs.extensions import UsageRule, find_extension, key_usage_fault, purpose_fault
+from certs.signatures import MIN_RSA_BITS
 from signer.key import PublicKey
 
 _E = TypeVar("_E", bound=x509.ExtensionType)
@@ -88,9 +89,10 @@ def _check_strength(certificate: x509.Certificate) -> None:
         raise CertificateFault(
             f"The public key of the certificate of {name_of(certificate)} is of an unknown type: use another CA."
         ) from None
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < MIN_RSA_BITS:
         raise CertificateFault(
-            f"The RSA key of {name_of(certificate)} has {key.key_size} bits, and 2048 are the least: use a longer key."
+            f"The RSA key of {name_of(certificate)} has {key.key_size} bits, and {MIN_RSA_BITS} are the least: "
+            "use a longer key."
         )
 
 

@@ -5,63 +5,17 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple, cast
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from certs.der import NULL, SEQUENCE, Malformed, Reader
+from signer.algorithms import HASHES, HASHES_BY_OID, RSASSA_PSS, SIGNATURES, kind_of
 
 WEAK_HASHES = ("sha1",)
 MIN_RSA_BITS, MIN_EC_BITS = 2048, 224
 MAX_OCTETS = 1024  # of an AlgorithmIdentifier: they are kept
 
-HASHES = {
-    "1.3.14.3.2.26": "sha1",
-    "2.16.840.1.101.3.4.2.4": "sha224",
-    "2.16.840.1.101.3.4.2.1": "sha256",
-    "2.16.840.1.101.3.4.2.2": "sha384",
-    "2.16.840.1.101.3.4.2.3": "sha512",
-    "2.16.840.1.101.3.4.2.8": "sha3-256",
-    "2.16.840.1.101.3.4.2.9": "sha3-384",
-    "2.16.840.1.101.3.4.2.10": "sha3-512",
-}
-_HASHERS: dict[str, hashes.HashAlgorithm] = {
-    "sha1": hashes.SHA1(),  # noqa: S303 - old tokens are proved with a warning
-    "sha224": hashes.SHA224(),
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-    "sha3-256": hashes.SHA3_256(),
-    "sha3-384": hashes.SHA3_384(),
-    "sha3-512": hashes.SHA3_512(),
-}
-
-_RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
-_RSA_PSS = "1.2.840.113549.1.1.10"
 _MGF1 = "1.2.840.113549.1.1.8"
-_ED25519 = "1.3.101.112"
-# RFC 3370 3, RFC 5754 3, RFC 8692 and NIST's CSOR: the kind of key, and the hash where the identifier names one.
-_SIGNATURES = {
-    _RSA_ENCRYPTION: ("RSA", None),
-    "1.2.840.113549.1.1.5": ("RSA", "sha1"),
-    "1.2.840.113549.1.1.14": ("RSA", "sha224"),
-    "1.2.840.113549.1.1.11": ("RSA", "sha256"),
-    "1.2.840.113549.1.1.12": ("RSA", "sha384"),
-    "1.2.840.113549.1.1.13": ("RSA", "sha512"),
-    "2.16.840.1.101.3.4.3.14": ("RSA", "sha3-256"),
-    "2.16.840.1.101.3.4.3.15": ("RSA", "sha3-384"),
-    "2.16.840.1.101.3.4.3.16": ("RSA", "sha3-512"),
-    _RSA_PSS: ("RSA", None),
-    "1.2.840.10045.4.1": ("EC", "sha1"),
-    "1.2.840.10045.4.3.1": ("EC", "sha224"),
-    "1.2.840.10045.4.3.2": ("EC", "sha256"),
-    "1.2.840.10045.4.3.3": ("EC", "sha384"),
-    "1.2.840.10045.4.3.4": ("EC", "sha512"),
-    "2.16.840.1.101.3.4.3.10": ("EC", "sha3-256"),
-    "2.16.840.1.101.3.4.3.11": ("EC", "sha3-384"),
-    "2.16.840.1.101.3.4.3.12": ("EC", "sha3-512"),
-    _ED25519: ("Ed25519", "sha512"),  # RFC 8419 3.1: the digest that stands beside it
-}
 _MAX_SALT_OCTETS = 512
 _NULL = bytes([NULL, 0])
 
@@ -82,9 +36,9 @@ class AlgorithmIdentifier(NamedTuple):
 
     def hash_name(self, what: str) -> str:
         """The hash it names, as hashlib does. Raises Malformed where it is none that is known here."""
-        if self.oid not in HASHES or self.parameters not in (b"", _NULL):
-            raise Malformed(f"{what} to be one of {', '.join(HASHES.values())}", str(self))
-        return HASHES[self.oid]
+        if self.oid not in HASHES_BY_OID or self.parameters not in (b"", _NULL):
+            raise Malformed(f"{what} to be one of {', '.join(HASHES)}", str(self))
+        return HASHES_BY_OID[self.oid].name
 
     def without_null(self) -> AlgorithmIdentifier:
         """The same with absent parameters where they are NULL, which means the same for a hash (RFC 5754 2)."""
@@ -92,7 +46,8 @@ class AlgorithmIdentifier(NamedTuple):
 
     def __str__(self) -> str:
         parameters = f" with parameters {self.parameters[:32].hex()}" if self.parameters else ""
-        return HASHES.get(self.oid, self.oid) + parameters
+        known = HASHES_BY_OID.get(self.oid)
+        return (known.name if known else self.oid) + parameters
 
 
 @lru_cache(maxsize=256)
@@ -109,26 +64,21 @@ def check_signature(
     `digest` is the hash that stands beside the algorithm, None where there is none: the algorithm must be for the same
     (RFC 8933 3). Raises Malformed where the algorithm does not fit the key, and InvalidSignature.
     """
-    kind, named = _SIGNATURES.get(algorithm.oid, (None, None))
-    if kind is None or kind != _kind(key):
-        raise Malformed(f"a signatureAlgorithm for the key, which is of the kind {_kind(key)}", str(algorithm))
-    pss = _pss(algorithm.parameters) if algorithm.oid == _RSA_PSS else None
-    hash_name = (pss and pss.hash_name) or named or digest
+    known = SIGNATURES.get(algorithm.oid)
+    if known is None or known.kind is not kind_of(key):
+        kind = kind_of(key) or type(key).__name__
+        raise Malformed(f"a signatureAlgorithm for the key, which is of the kind {kind}", str(algorithm))
+    pss = _pss(algorithm.parameters) if algorithm.oid == RSASSA_PSS else None
+    hash_name = (pss and pss.hash_name) or known.digest or digest
     if digest not in (None, hash_name) or hash_name is None:
         raise Malformed(f"a signatureAlgorithm for the digestAlgorithm {digest}", f"{algorithm} ({hash_name})")
+    hasher = HASHES[hash_name].algorithm
     if isinstance(key, ec.EllipticCurvePublicKey):
-        key.verify(signature, signed, ec.ECDSA(_HASHERS[hash_name]))
+        key.verify(signature, signed, ec.ECDSA(hasher))
     elif isinstance(key, rsa.RSAPublicKey):
-        key.verify(signature, signed, pss.padding if pss else padding.PKCS1v15(), _HASHERS[hash_name])
+        key.verify(signature, signed, pss.padding if pss else padding.PKCS1v15(), hasher)
     else:
         cast(ed25519.Ed25519PublicKey, key).verify(signature, signed)
-
-
-def _kind(key: PublicKeyTypes | None) -> str:
-    return next((name for kind, name in _KINDS.items() if isinstance(key, kind)), type(key).__name__)
-
-
-_KINDS = {rsa.RSAPublicKey: "RSA", ec.EllipticCurvePublicKey: "EC", ed25519.Ed25519PublicKey: "Ed25519"}
 
 
 class _Pss(NamedTuple):
@@ -154,7 +104,7 @@ def _pss(parameters: bytes) -> _Pss:
     fields.ends("RSASSA-PSS-params")
     if not 0 <= salt <= _MAX_SALT_OCTETS:
         raise Malformed(f"a saltLength of at most {_MAX_SALT_OCTETS}", str(salt))
-    return _Pss(hash_name, padding.PSS(padding.MGF1(_HASHERS[mask]), salt))
+    return _Pss(hash_name, padding.PSS(padding.MGF1(HASHES[mask].algorithm), salt))
 
 
 def _mask_hash(algorithm: AlgorithmIdentifier) -> str:

@@ -12,7 +12,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from certs.candidate import Candidate, candidate, is_name_of
 from certs.der import OCTET_STRING, Malformed, Reader, set_of, unarmoured
-from certs.signatures import HASHES, check_signature
+from certs.signatures import check_signature
+from signer.algorithms import HASHES
 from tsa.verify.datum import Datum
 from tsa.verify.message import MessageImprint, Query, Response, TstInfo
 from tsa.verify.proof import NotJudged, NotProved, Step
@@ -243,8 +244,8 @@ def check_signed(signer: SignerInfo, certificate: Candidate, digest_algorithm: s
 def check_imprint(info: TstInfo, datum: Datum) -> None:
     """The digest of the datum. Raises NotJudged where the datum cannot be read."""
     imprint = info.imprint
-    if imprint.hash_algorithm not in HASHES.values():
-        raise _other_imprint("The imprint is by a hash that proves nothing here.", ", ".join(HASHES.values()), imprint)
+    if imprint.hash_algorithm not in HASHES:
+        raise _other_imprint("The imprint is by a hash that proves nothing here.", ", ".join(HASHES), imprint)
     digest = datum.digest(imprint.hash_algorithm)
     if not hmac.compare_digest(digest, imprint.digest):
         raise _other_imprint("The token is on something else than this datum.", digest.hex(), imprint)

@@ -29,8 +29,8 @@ from functools import lru_cache
 from typing import TypeVar
 
 from certs.der import OCTET_STRING, SEQUENCE, Malformed, Reader
-from certs.signatures import HASHES as KNOWN_HASHES
 from certs.signatures import AlgorithmIdentifier
+from signer.algorithms import HASHES as KNOWN_HASHES
 from tsa.protocol import der
 from tsa.protocol.oids import HASHES
 from tsa.verify.evidence.tree import Hashtree
@@ -124,7 +124,7 @@ def _imprint(time_stamp: bytes) -> MessageImprint:
         _, info = read_content(time_stamp)
     except NotProved as fault:
         raise BrokenEvidence(f"A timeStamp is no TimeStampToken: {_phrase(fault)}", "RFC 4998 4.1") from fault
-    if info.imprint.hash_algorithm not in KNOWN_HASHES.values():
+    if info.imprint.hash_algorithm not in KNOWN_HASHES:
         raise BrokenEvidence(f"A token's hash is not known here: {info.imprint.hash_algorithm}", "RFC 4998 4.1")
     return info.imprint
 
