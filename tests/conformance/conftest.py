@@ -1,4 +1,4 @@
-"""Every row of CONFORMANCE.md holds twice: on a fresh connection ("lane") and on one that served a GET ("aiohttp")."""
+"""A row of docs/conformance.md holds twice: on a fresh connection ("lane"), and on one after a GET ("aiohttp")."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""CONFORMANCE.md: pipelined requests, bodies split over many packets, malformed HTTP."""
+"""docs/conformance.md: pipelined requests, bodies split over many packets, malformed HTTP."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""CONFORMANCE.md, "The HTTP around it": methods, media types, credentials, and the ways a body may come."""
+"""docs/conformance.md, "The HTTP around it": methods, media types, credentials, and the ways a body may come."""
 
 import base64
 

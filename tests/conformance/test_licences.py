@@ -1,4 +1,4 @@
-"""CONFORMANCE.md: who may stamp, and how much; 401, 403 and 429 carry a DER refusal, and what follows is granted."""
+"""docs/conformance.md: who may stamp, and how much; 401, 403 and 429 carry a DER refusal, the next is granted."""
 
 import base64
 import itertools

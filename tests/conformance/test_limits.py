@@ -1,4 +1,4 @@
-"""CONFORMANCE.md: bodies over the limit, bodies of no declared length, slow requests, a full signing queue."""
+"""docs/conformance.md: bodies over the limit, bodies of no declared length, slow requests, a full signing queue."""
 
 import select
 import time

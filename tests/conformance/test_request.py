@@ -1,4 +1,4 @@
-"""CONFORMANCE.md, "The TimeStampReq": one row a test, on both sides, and the connection goes on after each."""
+"""docs/conformance.md, "The TimeStampReq": one row a test, on both sides, and the connection goes on after each."""
 
 import os
 from dataclasses import dataclass

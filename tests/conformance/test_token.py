@@ -1,4 +1,4 @@
-"""CONFORMANCE.md, "The token". `Authority.stamp` judges every token whole; here is what takes more than one token."""
+"""docs/conformance.md, "The token". `Authority.stamp` judges every token whole; here is what takes several tokens."""
 
 import datetime as dt
 import re

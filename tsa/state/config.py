@@ -1,4 +1,4 @@
-"""tsa.toml: read once, checked whole, then frozen. An unknown key is an error that names it (DESIGN 5.11)."""
+"""tsa.toml: read once, checked whole, then frozen. An unknown key is an error that names it (decision 11)."""
 
 from __future__ import annotations
 
