@@ -72,19 +72,19 @@ UNSIGNED = {"PKIStatus", "SignedData.version", "SignedData.digestAlgorithms", "S
 def unsigned_octets(response: bytes) -> dict[int, str]:
     """The place of each octet of those fields, with the length octet of the field before."""
     places: dict[int, str] = {}
+    after = 0
 
     def note(element: der.Element, name: str) -> None:
-        at = response.index(element.raw, note.after)  # type: ignore[attr-defined]
-        places.update(dict.fromkeys(range(at, at + len(element.raw)), name))
-        note.after = at  # type: ignore[attr-defined]
+        nonlocal after
+        after = response.index(element.raw, after)
+        places.update(dict.fromkeys(range(after, after + len(element.raw)), name))
 
-    note.after = 0  # type: ignore[attr-defined]
     status_info, token = der.read(response).children()
     note(status_info.children()[0], "PKIStatus")
     content = token.children()[1].children()[0].children()
     note(content[0], "SignedData.version")
     note(content[1], "SignedData.digestAlgorithms")
-    note.after = response.index(content[-1].raw)  # type: ignore[attr-defined]
+    after = response.index(content[-1].raw)
     note(content[-1].children()[0].children()[0], "SignerInfo.version")
     return places
 

@@ -58,10 +58,10 @@ def test_another_version_is_shown_as_it_is(version: int) -> None:
     assert describe(Query(version=der.integer(version)).encode())[1]["version"] == version
 
 
-def granted(**options: object) -> tuple[bytes, dict[str, Any]]:
+def granted(*, token: dict[str, bool] | None = None, accuracy_us: int = 1_000_000) -> tuple[bytes, dict[str, Any]]:
     """A response, and its timeStampToken as it is described."""
     query = Query(imprint=imprint("sha256", DIGEST), nonce=b"\x80", cert_req=b"\xff")
-    response = grant(authority(**options), query.encode())  # type: ignore[arg-type]
+    response = grant(authority(token=token or {}, accuracy_us=accuracy_us), query.encode())
     kind, fields = describe(response)
     assert kind == "TimeStampResp"
     assert fields["status"] == "granted"

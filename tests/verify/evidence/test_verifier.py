@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -44,9 +45,15 @@ def verify(
     return EvidenceVerifier(ANCHORS, crls=crls, now=now).verify(record.encoded, OctetsDatum(data))
 
 
-def broken(record: EvidenceRecord, sentence: str, **fields: object) -> None:
+def broken(
+    record: EvidenceRecord,
+    sentence: str,
+    data: bytes = DATA[0],
+    now: datetime = NOW,
+    crls: tuple[bytes, ...] = CRLS,
+) -> None:
     with pytest.raises(BrokenEvidence, match=sentence):
-        verify(record, **fields)  # type: ignore[arg-type]
+        verify(record, data, now, crls)
 
 
 def moment(text: str) -> datetime:
@@ -72,19 +79,12 @@ def test_without_the_data_the_rest_is_judged() -> None:
 
 
 def test_a_token_that_many_records_share_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    count = 0
-    once = Verifier.verify
-
-    def counted(*arguments: object) -> object:
-        nonlocal count
-        count += 1
-        return once(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Verifier, "verify", counted)
+    verified = create_autospec(Verifier.verify, side_effect=Verifier.verify)
+    monkeypatch.setattr(Verifier, "verify", verified)
     judge = EvidenceVerifier(ANCHORS, crls=CRLS, now=NOW)
     for record, data in zip(renew(create()), DATA, strict=True):
         judge.verify(record.encoded, OctetsDatum(data))
-    assert count == 2
+    assert verified.call_count == 2
 
 
 def test_another_file() -> None:
