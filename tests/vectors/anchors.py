@@ -1,4 +1,4 @@
-"""Anchors: the right one, others, and certificates that are one or are not (RFC 5280 6.1.1)."""
+"""Anchors: the right anchor, wrong anchors, and certificates of other kinds as anchors (RFC 5280 6.1.1)."""
 
 from tests.vectors.parties import (
     CA_EXTENSIONS,
@@ -27,20 +27,20 @@ def _below_a_root(common_name: str, *extensions: bytes) -> Vector:
 
 @fails(11)
 def named_and_keyed_as_the_anchor() -> Vector:
-    """A certificate that a stranger signed for the name and the key of the anchor, another TSU's certificate."""
+    """A certificate that a stranger signed for the name and the key of the anchor, which is a TSU's certificate."""
     anchor = ISSUING.issue("TSU of many")
     return by(STRANGER.issue("TSU of many", key=anchor.key), above=(STRANGER,), anchors=(anchor,))
 
 
 @fails(11)
 def other_anchor() -> Vector:
-    """A good token, held against the root of somebody else."""
+    """A good token, held against a stranger's root."""
     return by(TSU, anchors=(STRANGER,))
 
 
 @proves()
 def anchor_among_others() -> Vector:
-    """A good token, held against two roots of which the second is its own."""
+    """A good token, held against two roots: the second is its own."""
     return by(TSU, anchors=(STRANGER, ROOT))
 
 
@@ -53,7 +53,7 @@ def anchor_of_the_same_name() -> Vector:
 
 @fails(11)
 def anchor_expired_at_gen_time() -> Vector:
-    """The anchor's certificate ended before genTime; RFC 5280 does not ask, a holder of the file does."""
+    """The anchor's certificate ended before genTime: RFC 5280 does not look at that, but the verifier does."""
     root = self_signed("Short root", valid=("20250101000000Z", "20250301000000Z"))
     middle = root.issue("CA below", extensions=CA_EXTENSIONS)
     return by(middle.issue("TSU below"), above=(middle,), anchors=(root,))
@@ -80,13 +80,13 @@ def anchor_is_a_self_signed_tsu() -> Vector:
 
 @proves()
 def anchors_are_the_whole_chain() -> Vector:
-    """A good token, held against the root, the CA and the TSU itself, as a bundle of the chain has them."""
+    """A good token, held against a bundle of the whole chain: the root, the CA and the TSU itself."""
     return by(TSU, anchors=(TSU, ISSUING, ROOT))
 
 
 @fails(12)
 def anchors_are_a_compromised_chain() -> Vector:
-    """The same, and the root revoked the CA with cACompromise: that it was called an anchor does not hide it."""
+    """The same, and the root revoked the CA with cACompromise: a CA that is also an anchor is no exception."""
     return by(TSU, anchors=(TSU, ISSUING, ROOT), crls=(crl(ROOT, Revoked(ISSUING, "20250901000000Z", 2)), crl(ISSUING)))
 
 
@@ -98,11 +98,11 @@ def anchor_without_key_cert_sign() -> Vector:
 
 @fails(11)
 def anchor_may_not_name_it() -> Vector:
-    """An anchor that may name only what is under another name (nameConstraints)."""
+    """An anchor that may certify only names below another name (nameConstraints)."""
     return _below_a_root("Narrow root", *CA_EXTENSIONS, name_constraints(0xA0, name("Elsewhere")))
 
 
 @unjudged()
 def no_anchor() -> Vector:
-    """A good token, and no anchor to hold it against."""
+    """A good token, and no anchor."""
     return by(TSU, anchors=())

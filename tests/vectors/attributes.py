@@ -101,7 +101,7 @@ def message_digest_of_no_value() -> Token:
 
 @fails(6)
 def message_digest_as_integer() -> Token:
-    """A messageDigest attribute that holds an INTEGER of the right octets."""
+    """A messageDigest attribute with an INTEGER of the right octets."""
     return _with(TYPE, attribute(MESSAGE_DIGEST, der.tlv(der.INTEGER, digest("sha256", GOOD.e_content))), CERTIFICATE)
 
 
@@ -130,7 +130,7 @@ def _reversed(contents: bytes) -> bytes:
 
 @fails(6)
 def attributes_out_of_order() -> Token:
-    """Attributes that stand in the reverse of DER's order, signed in that order."""
+    """Attributes in the reverse of DER's order, signed in that order."""
     return replace(
         GOOD, stand_as=_reversed, sign_over=lambda octets: der.tlv(der.SET, _reversed(der.read(octets).contents))
     )
@@ -138,19 +138,19 @@ def attributes_out_of_order() -> Token:
 
 @fails(6)
 def attributes_out_of_order_signed_in_order() -> Token:
-    """Attributes that stand in the reverse of DER's order, signed in DER's order."""
+    """Attributes in the reverse of DER's order, signed in DER's order."""
     return replace(GOOD, stand_as=_reversed)
 
 
 def _long_length(contents: bytes) -> bytes:
-    """The first attribute with one length octet more than it needs."""
+    """The attributes with one length octet more in the first than it needs."""
     first, *others = der.read(der.tlv(der.SET, contents)).children()
     return b"\x30\x81" + bytes([len(first.contents)]) + first.contents + b"".join(each.raw for each in others)
 
 
 @fails(6)
 def attributes_with_a_long_length() -> Token:
-    """Attributes of which one has a length that is not minimal, signed as they stand."""
+    """Attributes with a length that is not minimal, signed as they stand."""
     return replace(
         GOOD, stand_as=_long_length, sign_over=lambda octets: der.tlv(der.SET, _long_length(der.read(octets).contents))
     )
@@ -164,23 +164,23 @@ def digest_algorithm_of_another() -> Token:
 
 @proves()
 def digest_algorithms_without_the_signers() -> Token:
-    """SignedData.digestAlgorithms has SHA-512 only, where the signer uses SHA-256 (RFC 5652 5.1: MAY fail)."""
+    """SignedData.digestAlgorithms has SHA-512 only, but the signer uses SHA-256 (RFC 5652 5.1: MAY fail)."""
     return replace(GOOD, digests=("sha512",))
 
 
 @proves()
 def signing_time() -> Token:
-    """A signingTime beside the attributes that must be there."""
+    """A signingTime beside the required attributes."""
     return _with(*GOOD.standard(), attribute(SIGNING_TIME, der.tlv(der.UTC_TIME, b"250601120000Z")))
 
 
 @proves()
 def unknown_attribute() -> Token:
-    """A signed attribute that nobody knows."""
+    """An unknown signed attribute."""
     return _with(*GOOD.standard(), attribute("2.999.9", der.integer(1)))
 
 
 @proves()
 def unsigned_attribute() -> Token:
-    """An unsigned attribute that nobody knows."""
+    """An unknown unsigned attribute."""
     return replace(GOOD, unsigned=der.tlv(0xA1, attribute("2.999.9", algorithm(DIGEST_OIDS["sha1"]))))

@@ -1,4 +1,4 @@
-"""Tokens whose content is not, or not quite, a TSTInfo (RFC 3161 2.4.2), signed as if it were."""
+"""Tokens whose content is no TSTInfo, or a wrong or unusual TSTInfo (RFC 3161 2.4.2), all properly signed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,13 +14,13 @@ ENVELOPED_DATA = "1.2.840.113549.1.7.3"
 
 @fails(3)
 def content_type_data() -> Token:
-    """A ContentInfo that says to hold data and holds SignedData."""
+    """A ContentInfo whose contentType is id-data and whose content is SignedData."""
     return replace(GOOD, content_type=ID_DATA)
 
 
 @fails(3)
 def content_type_enveloped_data() -> Token:
-    """A ContentInfo that says to hold EnvelopedData and holds SignedData."""
+    """A ContentInfo whose contentType is id-envelopedData and whose content is SignedData."""
     return replace(GOOD, content_type=ENVELOPED_DATA)
 
 
@@ -32,7 +32,7 @@ def e_content_type_data() -> Token:
 
 @fails(3)
 def detached() -> Token:
-    """SignedData without eContent; what is signed is the empty content."""
+    """SignedData without eContent; the signature is over the empty content."""
     return replace(GOOD, content=b"")
 
 
@@ -68,13 +68,13 @@ def tst_info_version_0() -> Token:
 
 @fails(3)
 def unknown_critical_extension() -> Token:
-    """TSTInfo with a critical extension that nobody knows."""
+    """TSTInfo with an unknown critical extension."""
     return Token(TstInfo(extensions=der.tlv(0xA1, extension("2.999.7", der.integer(1), critical=True))))
 
 
 @proves()
 def unknown_extension() -> Token:
-    """TSTInfo with an extension that nobody knows, not critical."""
+    """TSTInfo with an unknown extension that is not critical."""
     return Token(TstInfo(extensions=der.tlv(0xA1, extension("2.999.7", der.integer(1)))))
 
 
@@ -154,7 +154,7 @@ def serial_negative() -> Token:
 
 @proves()
 def serial_of_160_bits() -> Token:
-    """A serialNumber of 160 bits, as long as RFC 3161 asks a user to be ready for."""
+    """A serialNumber of 160 bits, the length that RFC 3161 2.4.2 asks a user to be ready for."""
     return Token(TstInfo(serial=(1 << 160) - 1))
 
 

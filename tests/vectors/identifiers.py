@@ -1,4 +1,4 @@
-"""ESSCertID (RFC 2634, RFC 5035) that name another certificate than the signer's, or name it in another way."""
+"""ESSCertIDs (RFC 2634, RFC 5035) that name another certificate than the signer's, or name it in another way."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def _named(*attributes: bytes) -> Token:
 
 @fails(5)
 def ess_hash_wrong() -> Token:
-    """An ESSCertIDv2 whose hash has its last bit changed."""
+    """An ESSCertIDv2 with the last bit of its hash changed."""
     right = digest("sha256", TSU.certificate)
     return replace(GOOD, identifier=ess_v2(TSU, hashed=right[:-1] + bytes([right[-1] ^ 1])))
 
@@ -48,7 +48,7 @@ def ess_of_the_issuer() -> Token:
 
 @fails(5)
 def ess_issuer_first() -> Token:
-    """Two ESSCertIDv2 of which the first names the CA (RFC 5035 3: the first names the signer)."""
+    """Two ESSCertIDv2: the first names the CA, where it must name the signer (RFC 5035 3)."""
     return _named(signing_certificate_v2(ess_v2(ISSUING), ess_v2(TSU)))
 
 
@@ -60,13 +60,13 @@ def ess_several() -> Token:
 
 @fails(11)
 def ess_second_of_a_stranger() -> Token:
-    """Two ESSCertIDv2: the signer's, and a stranger's, so that the path may not go by the CA (RFC 5035 3)."""
+    """Two ESSCertIDv2: the signer's and a stranger's, so the path must not go through the CA (RFC 5035 3)."""
     return _named(signing_certificate_v2(ess_v2(TSU), ess_v2(STRANGER)))
 
 
 @fails(11)
 def ess_second_called_an_attribute_certificate() -> Token:
-    """The same with the stranger's certificate in the SET as an attribute certificate, which would not limit."""
+    """The same with the stranger's certificate in the SET as an attribute certificate, which would not limit paths."""
     called = b"\xa2" + STRANGER.certificate[1:]
     return replace(ess_second_of_a_stranger(), certificates=(*GOOD.certificates, called))
 
@@ -103,7 +103,7 @@ def ess_default_written_out() -> Token:
 
 @fails(5)
 def ess_of_an_unknown_algorithm() -> Token:
-    """An ESSCertIDv2 by an algorithm that nobody knows."""
+    """An ESSCertIDv2 by an unknown algorithm."""
     return replace(GOOD, identifier=der.sequence(algorithm("2.999.8"), octet_string(bytes(32))))
 
 

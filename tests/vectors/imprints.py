@@ -49,13 +49,13 @@ def imprint_of_another_algorithm() -> Token:
 
 @fails(8)
 def imprint_md5() -> Token:
-    """An MD5 imprint of the right file: anybody can make another file that has it."""
+    """An MD5 imprint of the right file: anybody can make another file with the same digest."""
     return Token(TstInfo(imprint=imprint("md5", digest("md5", DATA))))
 
 
 @fails(8)
 def imprint_of_an_unknown_algorithm() -> Token:
-    """An imprint by an algorithm that nobody knows."""
+    """An imprint by an unknown algorithm."""
     return Token(TstInfo(imprint=imprint_of(algorithm("2.999.8"), bytes(32))))
 
 
@@ -109,7 +109,7 @@ def query_policy_answered() -> Vector:
 
 @proves()
 def query_with_null_parameters() -> Vector:
-    """A query whose hash has NULL parameters, answered without them: the algorithm is the same (RFC 5754 2)."""
+    """A query whose hash has NULL parameters, and an answer without them: the algorithm is the same (RFC 5754 2)."""
     return _answered(replace(QUERY, imprint=imprint("sha256", digest("sha256", DATA), NULL)))
 
 
@@ -170,5 +170,5 @@ def certificates_left_out() -> Vector:
 
 @unjudged()
 def query_damaged() -> Vector:
-    """The query that the token is held against is cut off."""
+    """A query without its last octets."""
     return replace(_answered(), query=QUERY.encode()[:-4])

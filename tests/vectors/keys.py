@@ -1,4 +1,4 @@
-"""Keys that are the same in every run, and signatures that are so too: the vectors can be made again octet by octet."""
+"""Keys and signatures that are the same in every run, so that the vectors can be made again octet for octet."""
 
 import hashlib
 import random
@@ -55,7 +55,7 @@ def ed25519_key(name: str) -> ed25519.Ed25519PrivateKey:
 
 @cache
 def rsa_key(name: str, bits: int = 2048) -> rsa.RSAPrivateKey:
-    """The RSA key of that name; not for use, its primes are as good as published."""
+    """The RSA key of that name; not for any other use, since anybody can compute its primes."""
     chance = random.Random(name)  # noqa: S311
     p, q = _prime(chance, bits // 2), _prime(chance, bits // 2)
     d = pow(65537, -1, (p - 1) * (q - 1))
@@ -85,14 +85,14 @@ def algorithm(dotted: str, parameters: bytes = b"") -> bytes:
 
 @dataclass(frozen=True)
 class Scheme:
-    """A way to sign: its signatureAlgorithm, encoded, and the signature of a key over octets."""
+    """A way to sign: the encoded signatureAlgorithm, and a function that signs octets with a key."""
 
     identifier: bytes
     sign: Callable[[Key, bytes], bytes]
 
 
 def ecdsa(name: str = "sha256", named: str | None = None) -> Scheme:
-    """ECDSA with the digest *name* (RFC 5758 3.2); *named* is what signatureAlgorithm says, where that is a lie."""
+    """ECDSA with the digest *name* (RFC 5758 3.2); *named* is the digest of a false signatureAlgorithm."""
     signature_algorithm = ec.ECDSA(HASHES[name], deterministic_signing=True)
 
     def sign(key: Key, octets: bytes) -> bytes:
@@ -113,7 +113,7 @@ def pkcs1(name: str = "sha256", dotted: str | None = None) -> Scheme:
 
 
 def pss(said_salt: int = 32) -> Scheme:
-    """RSASSA-PSS with SHA-256 and a salt of 32 octets (RFC 4056 3); *said_salt* is what its parameters say."""
+    """RSASSA-PSS with SHA-256 and a salt of 32 octets (RFC 4056 3); *said_salt* is the length in its parameters."""
     sha256 = algorithm(DIGEST_OIDS["sha256"], NULL)
     fields = (sha256, algorithm(MGF1, sha256), der.integer(said_salt))
     parameters = der.sequence(*(der.tlv(0xA0 + at, each) for at, each in enumerate(fields)))
@@ -121,7 +121,7 @@ def pss(said_salt: int = 32) -> Scheme:
 
 
 def _pss_sign(key: Key, octets: bytes) -> bytes:
-    """RFC 8017 8.1.1 and 9.1.1 with a salt that is the same in every run, which no library has."""
+    """RFC 8017 8.1.1 and 9.1.1 with a salt that is the same in every run, which no library offers."""
     assert isinstance(key, rsa.RSAPrivateKey)
     salt = bytes(range(32))
     size = key.key_size // 8
@@ -144,7 +144,7 @@ ED25519 = Scheme(algorithm("1.3.101.112"), _ed25519_sign)
 
 
 def usual(key: Key) -> Scheme:
-    """How a key signs where nothing else is said."""
+    """The scheme of a key where no other is given."""
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return ecdsa({256: "sha256", 384: "sha384"}.get(key.key_size, "sha512"))
     return pkcs1() if isinstance(key, rsa.RSAPrivateKey) else ED25519

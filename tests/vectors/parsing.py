@@ -1,4 +1,4 @@
-"""Octets that are no token, or answers that are none."""
+"""Octets that are no token, responses that grant none, and the encodings in which a good token may come."""
 
 import base64
 from dataclasses import replace
@@ -31,19 +31,19 @@ def text() -> bytes:
 
 @fails(1)
 def truncated() -> bytes:
-    """A good response of which the second half is missing."""
+    """A good response without its second half."""
     return RESPONSE[: len(RESPONSE) // 2]
 
 
 @fails(1)
 def truncated_by_one() -> bytes:
-    """A good response whose last octet is missing."""
+    """A good response without its last octet."""
     return RESPONSE[:-1]
 
 
 @fails(1)
 def trailing_octet() -> bytes:
-    """A good response with one octet more after it."""
+    """A good response with one more octet after it."""
     return RESPONSE + b"\0"
 
 
@@ -82,25 +82,25 @@ def _holding(pieces: bytes) -> bytes:
 
 @fails(1)
 def indefinite_without_an_end() -> bytes:
-    """A good response whose outermost length is indefinite, and which does not end."""
+    """A good response whose outermost length is indefinite, without the end-of-contents octets."""
     return _indefinite(RESPONSE)[:-2]
 
 
 @fails(1)
 def indefinite_with_a_trailing_octet() -> bytes:
-    """A good response whose outermost length is indefinite, with one octet more after its end."""
+    """A good response whose outermost length is indefinite, with one more octet after its end."""
     return _indefinite(RESPONSE) + b"\0"
 
 
 @fails(1)
 def long_length() -> bytes:
-    """A good response whose outermost length has an octet more than it needs (X.690 10.1)."""
+    """A good response whose outermost length has one octet more than it needs (X.690 10.1)."""
     return b"\x30\x83" + len(der.read(RESPONSE).contents).to_bytes(3, "big") + der.read(RESPONSE).contents
 
 
 @fails(1)
 def length_beyond_the_end() -> bytes:
-    """A SEQUENCE that says to be 4 GiB long."""
+    """A SEQUENCE whose length octets say 4 GiB."""
     return b"\x30\x84\xff\xff\xff\xff" + RESPONSE[4:]
 
 
@@ -136,13 +136,13 @@ def certificate_as_token() -> bytes:
 
 @fails(1, stored=False)
 def nested_ten_megabytes() -> bytes:
-    """10 MB of SEQUENCEs of indefinite length, each inside the one before."""
+    """10 MB of nested SEQUENCEs of indefinite length."""
     return b"\x30\x80" * 5_000_000
 
 
 @fails(1, stored=False)
 def nested_below_the_limit() -> bytes:
-    """Half a megabyte of SEQUENCEs of definite length, each inside the one before."""
+    """Half a megabyte of nested SEQUENCEs of definite length."""
     heads, size = [], 0
     while size < 500_000:
         heads.append(b"\x30" + der.length(size))
@@ -152,7 +152,7 @@ def nested_below_the_limit() -> bytes:
 
 @proves(stored=False)
 def nested_unsigned_attribute() -> bytes:
-    """A good token with an unsigned attribute that is 10,000 SETs deep."""
+    """A good token with an unsigned attribute of 10,000 nested SETs."""
     inner = b""
     for _ in range(10_000):
         inner = der.tlv(der.SET, inner)
@@ -161,7 +161,7 @@ def nested_unsigned_attribute() -> bytes:
 
 @fails(1, stored=False)
 def two_megabytes() -> bytes:
-    """A token that is good but for an unsigned attribute of 2 MiB."""
+    """A token that is good except for an unsigned attribute of 2 MiB."""
     padding = der.sequence(der.oid("2.999.1"), der.tlv(der.SET, octet_string(bytes(2 << 20))))
     return replace(GOOD, unsigned=der.tlv(0xA1, padding)).response()
 
@@ -204,7 +204,7 @@ def refusal() -> bytes:
 
 @fails(2)
 def refusal_with_a_token() -> bytes:
-    """A refusal that has a good token all the same."""
+    """A refusal with a good token."""
     return response(GOOD.encode(), 2)
 
 
@@ -228,7 +228,7 @@ def revocation_notification() -> bytes:
 
 @fails(2)
 def unknown_status() -> bytes:
-    """PKIStatus 6, which there is not, with a good token."""
+    """PKIStatus 6, which is not defined, with a good token."""
     return response(GOOD.encode(), 6)
 
 
@@ -252,5 +252,5 @@ def granted_with_a_text() -> bytes:
 
 @fails(3)
 def granted_without_a_token() -> bytes:
-    """PKIStatus granted, and nothing after it."""
+    """PKIStatus granted, without a token."""
     return response()

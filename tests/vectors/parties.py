@@ -25,7 +25,7 @@ def name(common_name: str) -> bytes:
 
 
 def time(text: str) -> bytes:
-    """Time as RFC 5280 4.1.2.5 has it: UTCTime until 2049."""
+    """Time (RFC 5280 4.1.2.5): UTCTime until 2049, GeneralizedTime after."""
     return der.tlv(der.UTC_TIME, text[2:].encode()) if text < "2050" else der.tlv(der.GENERALIZED_TIME, text.encode())
 
 
@@ -83,7 +83,7 @@ def signed(scheme: Scheme, key: Key, to_be_signed: bytes, *more: bytes) -> bytes
 
 @dataclass(frozen=True)
 class Party:
-    """Who holds a key and a certificate."""
+    """The holder of a key and a certificate."""
 
     subject: bytes
     key: Key
@@ -102,7 +102,7 @@ class Party:
         scheme: Scheme | None = None,
         signing_key: Key | None = None,
     ) -> "Party":
-        """A party with a certificate by this one; *signing_key* is another's where the certificate is forged."""
+        """A party with a certificate by this party; the *signing_key* of another party makes a forged certificate."""
         held = key or ec_key(common_name)
         chosen = scheme or usual(self.key)
         identifiers = (

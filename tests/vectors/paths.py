@@ -1,4 +1,4 @@
-"""Paths that do not lead to the anchor, or did not at genTime (RFC 5280 6)."""
+"""Paths to the anchor, and paths that do not lead to it, or did not at genTime (RFC 5280 6)."""
 
 from functools import partial
 
@@ -152,7 +152,7 @@ def path_too_long() -> Vector:
 
 @fails(11, stored=False)
 def issuers_in_a_circle() -> Vector:
-    """Forty CAs that have certified each other, and no anchor above them: more ways than can be gone."""
+    """Forty CAs that certified each other, without an anchor above them: more paths than can be tried."""
     keys = [ec_key(f"Circle {number}") for number in range(7)]
     circle = [Party(name("Circle"), key, 1, name("Circle")) for key in keys]
     pairs = [(one, other) for one in circle for other in circle if one is not other][:40]
@@ -165,26 +165,26 @@ def issuers_in_a_circle() -> Vector:
 
 @fails(11)
 def name_not_permitted() -> Vector:
-    """A CA that may name only what is under another name (nameConstraints)."""
+    """A CA that may certify only names below another name (nameConstraints)."""
     return _below(ROOT.issue("Narrow CA", extensions=(*CA_EXTENSIONS, name_constraints(0xA0, name("Elsewhere")))))
 
 
 @fails(11)
 def name_excluded() -> Vector:
-    """A CA that must not name this TSU (nameConstraints)."""
+    """A CA that must not certify this TSU's name (nameConstraints)."""
     return _below(ROOT.issue("Barred CA", extensions=(*CA_EXTENSIONS, name_constraints(0xA1, name("TSU below")))))
 
 
 @proves()
 def name_permitted() -> Vector:
-    """A CA that may name what is under C=ZZ, O=Vectors (nameConstraints)."""
+    """A CA that may certify names below C=ZZ, O=Vectors (nameConstraints)."""
     subtree = der.sequence(*(each.raw for each in der.read(name("")).children()[:2]))
     return _below(ROOT.issue("Wide CA", extensions=(*CA_EXTENSIONS, name_constraints(0xA0, subtree))))
 
 
 @fails(11, stored=False)
 def names_without_end() -> Vector:
-    """A TSU with 1000 alternative names below a CA with 1000 name constraints, to be compared each with each."""
+    """A TSU with 1000 alternative names below a CA with 1000 name constraints: a million comparisons."""
     names = [der.tlv(0x82, f"{at}.example".encode()) for at in range(1000)]
     excluded = der.sequence(der.tlv(0xA1, *(der.sequence(each[:2] + b"-" + each[3:]) for each in names)))
     middle = ROOT.issue("CA of many", extensions=(*CA_EXTENSIONS, extension("2.5.29.30", excluded, critical=True)))
@@ -194,25 +194,25 @@ def names_without_end() -> Vector:
 
 @fails(11)
 def unknown_critical_certificate_extension() -> Vector:
-    """The TSU's certificate has a critical extension that nobody knows."""
+    """The TSU's certificate has an unknown critical extension."""
     return _with(UNKNOWN_CRITICAL)
 
 
 @fails(11)
 def unknown_critical_issuer_extension() -> Vector:
-    """The CA's certificate has a critical extension that nobody knows."""
+    """The CA's certificate has an unknown critical extension."""
     return _below(ROOT.issue("Odd CA", extensions=(*CA_EXTENSIONS, UNKNOWN_CRITICAL)))
 
 
 @proves()
 def unknown_certificate_extension() -> Vector:
-    """The TSU's certificate has an extension that nobody knows, not critical."""
+    """The TSU's certificate has an unknown extension that is not critical."""
     return _with(UNKNOWN)
 
 
 @proves()
 def two_paths() -> Vector:
-    """Two certificates of the CA's key, one of which ended before genTime."""
+    """Two certificates of the CA's key: a certificate that is valid at genTime, and another that ended before."""
     old = ROOT.issue("Issuing CA", serial=0x99, valid=("20250101000000Z", "20250301000000Z"), extensions=CA_EXTENSIONS)
     return by(TSU, above=(ISSUING, old))
 

@@ -1,4 +1,4 @@
-"""Revocation as OCSP responses have it (RFC 6960)."""
+"""Revocation by OCSP responses (RFC 6960): a sentence names the status, then its signer."""
 
 from tests.support import der
 from tests.vectors.keys import pss, rsa_key
@@ -41,25 +41,25 @@ def _answered(answer: bytes, *, lists: tuple[bytes, ...] = (crl(ROOT),)) -> Vect
 
 @proves()
 def ocsp_good() -> Vector:
-    """The CA's OCSP response: good."""
+    """An OCSP response by the CA: good."""
     return _answered(ocsp(TSU, ISSUING))
 
 
 @proves()
 def ocsp_good_by_a_responder() -> Vector:
-    """Good, says a responder with the CA's certificate for it (RFC 6960 4.2.2.2)."""
+    """Good, by a responder that the CA authorised by a certificate (RFC 6960 4.2.2.2)."""
     return _answered(ocsp(TSU, ISSUING, responder=RESPONDER))
 
 
 @proves()
 def ocsp_by_sha256() -> Vector:
-    """Good, says the CA's OCSP response, which names the TSU's certificate by SHA-256."""
+    """Good, by the CA, in a response that names the TSU's certificate by SHA-256."""
     return _answered(ocsp(TSU, ISSUING, name="sha256"))
 
 
 @proves("is no evidence")
 def ocsp_by_an_expired_responder() -> Vector:
-    """Revoked, says a responder whose certificate had ended; the CRLs have nothing."""
+    """Revoked, by a responder whose certificate had ended; the CRLs have no entry."""
     past = ("20250101000000Z", "20250301000000Z")
     late = ISSUING.issue("Late responder", valid=past, extensions=(extended_key_usage(OCSP_SIGNING, critical=False),))
     return _answered(ocsp(TSU, ISSUING, revoked_status(AFTER, 1), responder=late), lists=CRLS)
@@ -67,25 +67,25 @@ def ocsp_by_an_expired_responder() -> Vector:
 
 @fails(12)
 def ocsp_revoked() -> Vector:
-    """Revoked before genTime with keyCompromise, says the CA's OCSP response."""
+    """Revoked before genTime with keyCompromise, by the CA."""
     return _answered(ocsp(TSU, ISSUING, revoked_status(BEFORE, 1)))
 
 
 @fails(12)
 def ocsp_revoked_by_a_responder() -> Vector:
-    """Revoked after genTime with keyCompromise, says a responder."""
+    """Revoked after genTime with keyCompromise, by a responder."""
     return _answered(ocsp(TSU, ISSUING, revoked_status(AFTER, 1), responder=RESPONDER))
 
 
 @proves()
 def ocsp_superseded_after() -> Vector:
-    """Revoked after genTime with superseded, says the CA's OCSP response."""
+    """Revoked after genTime with superseded, by the CA."""
     return _answered(ocsp(TSU, ISSUING, revoked_status(AFTER, 4)))
 
 
 @fails(12)
 def ocsp_in_the_token_revokes() -> Vector:
-    """The OCSP response that says keyCompromise is in the token (RFC 5940 2.1)."""
+    """Revoked with keyCompromise, by an OCSP response in the token (RFC 5940 2.1)."""
     answer = der.tlv(
         0xA1, der.oid("1.3.6.1.5.5.7.16.2"), ocsp(TSU, ISSUING, revoked_status(AFTER, 1), this_update=LATER)
     )
@@ -94,26 +94,26 @@ def ocsp_in_the_token_revokes() -> Vector:
 
 @fails(12)
 def ocsp_newer_than_the_list() -> Vector:
-    """The CRL has nothing, a newer OCSP response says keyCompromise."""
+    """Revoked with keyCompromise, by an OCSP response that is newer than the CRL, which has no entry."""
     answer = ocsp(TSU, ISSUING, revoked_status(AFTER, 1), this_update=LATER)
     return _answered(answer, lists=CRLS)
 
 
 @proves("is no evidence")
 def ocsp_by_a_stranger() -> Vector:
-    """Revoked, says a stranger; the CRLs have nothing."""
+    """Revoked, by a stranger; the CRLs have no entry."""
     return _answered(ocsp(TSU, ISSUING, revoked_status(BEFORE, 1), responder=STRANGER), lists=CRLS)
 
 
 @proves("is no evidence")
 def ocsp_by_an_unfit_responder() -> Vector:
-    """Good, says a holder of a certificate of the CA that has no extendedKeyUsage OCSPSigning."""
+    """Good, by the holder of a certificate of the CA without extendedKeyUsage OCSPSigning."""
     return _answered(ocsp(TSU, ISSUING, responder=UNFIT), lists=CRLS)
 
 
 @proves("Revocation could not be judged")
 def ocsp_unknown() -> Vector:
-    """Unknown, says the CA's OCSP response, and there is no CRL of the CA."""
+    """Unknown, by the CA, and there is no CRL of the CA."""
     return _answered(ocsp(TSU, ISSUING, UNKNOWN))
 
 
@@ -125,21 +125,21 @@ def ocsp_of_another() -> Vector:
 
 @proves("Revocation could not be judged")
 def ocsp_of_a_namesake() -> Vector:
-    """Good, says the CA's responder, of a certificate with that serialNumber by another CA of the same name."""
+    """Good, by the CA's responder, for a certificate of the same serialNumber by another CA of the same name."""
     namesake = Party(ISSUING.subject, STRANGER.key, ISSUING.serial, ISSUING.issuer)
     return _answered(ocsp(TSU, namesake, responder=RESPONDER))
 
 
 @fails(12)
 def ocsp_revoked_by_rsa_pss() -> Vector:
-    """Revoked with keyCompromise, says a responder that signs with RSASSA-PSS; the CRLs have nothing."""
+    """Revoked with keyCompromise, by a responder that signs with RSASSA-PSS; the CRLs have no entry."""
     answer = ocsp(TSU, ISSUING, revoked_status(AFTER, 1), responder=RSA_RESPONDER, scheme=pss(), this_update=LATER)
     return _answered(answer, lists=CRLS)
 
 
 @proves("had ended")
 def ocsp_after_the_end() -> Vector:
-    """Good, says the CA's OCSP response of 2025, of a TSU whose certificate ended in 2022."""
+    """Good, by the CA in 2025, for a TSU whose certificate ended in 2022."""
     return _of_old()
 
 
@@ -156,5 +156,5 @@ def _of_old(*extensions: bytes) -> Vector:
 
 @unjudged()
 def ocsp_unreadable() -> Vector:
-    """A file given as OCSP response that is none."""
+    """A file that is given as an OCSP response and is none."""
     return _answered(b"not an OCSP response\n", lists=CRLS)

@@ -1,4 +1,4 @@
-"""What says that a certificate is revoked, in DER by hand: CRLs and OCSP responses, right and wrong."""
+"""Revocation data in DER by hand: CRLs and OCSP responses, right and wrong."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from tests.vectors.parties import ISSUING, ROOT, Party, extension, key_bits, key
 
 @dataclass(frozen=True)
 class Revoked:
-    """An entry of a CRL: a certificate, since when, and why (CRLReason, invalidityDate: RFC 5280 5.3)."""
+    """An entry of a CRL: certificate, revocationDate, CRLReason and invalidityDate (RFC 5280 5.3)."""
 
     party: Party
     since: str
@@ -18,7 +18,7 @@ class Revoked:
     invalid: str | None = None
 
     def encode(self) -> bytes:
-        """revokedCertificates' element."""
+        """The element of revokedCertificates."""
         code = b"" if self.reason is None else extension("2.5.29.21", der.tlv(0x0A, bytes([self.reason])))
         if self.invalid is not None:
             code += extension("2.5.29.24", der.tlv(der.GENERALIZED_TIME, self.invalid.encode()))
@@ -34,7 +34,7 @@ def crl(
     signing_key: Key | None = None,
     version: int = 1,
 ) -> bytes:
-    """CertificateList (RFC 5280 5.1) of an issuer; *signing_key* is another's where it is forged."""
+    """CertificateList (RFC 5280 5.1) of an issuer; the *signing_key* of another party makes a forged CRL."""
     scheme = usual(signing_key or issuer.key)
     entries = [each.encode() for each in revoked]
     authority_key = extension("2.5.29.35", der.sequence(der.tlv(0x80, key_identifier(issuer.key))))
@@ -74,7 +74,7 @@ def ocsp(
 ) -> bytes:
     """OCSPResponse (RFC 6960 4.2.1) about *party*, by its issuer or by a responder whose certificate is in it.
 
-    *name* is the hash by which it names them.
+    *name* is the hash algorithm of its CertID; `times` is how often it has the same SingleResponse.
     """
     by = responder or issuer
     hashed = (der.tlv(der.OCTET_STRING, digest(name, each)) for each in (issuer.subject, key_bits(issuer.key)))

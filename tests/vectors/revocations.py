@@ -1,4 +1,4 @@
-"""Revocation (RFC 3161 4) as CRLs have it: why, since when, and who says so."""
+"""Revocation (RFC 3161 4) by CRLs: the reason, the date, and the issuer of the CRL."""
 
 from collections.abc import Callable
 from functools import partial
@@ -66,19 +66,19 @@ for _reason, _word in REASONS.items():
 
 @fails(12)
 def revoked_at_gen_time() -> Vector:
-    """The TSU's certificate was revoked with superseded (4) in the second of genTime."""
+    """The TSU's certificate was revoked at genTime, in the same second, with superseded (4)."""
     return _revoked(GEN_TIME, 4)
 
 
 @fails(12)
 def revoked_with_reason_7() -> Vector:
-    """The TSU's certificate was revoked after genTime with a reason 7, which there is not."""
+    """The TSU's certificate was revoked after genTime, with reason 7, which is not defined."""
     return _revoked(AFTER, 7)
 
 
 @fails(12)
 def newest_list_revokes() -> Vector:
-    """Two CRLs: the older has nothing, the newer revokes the TSU with keyCompromise."""
+    """Two CRLs: the older has no entry, the newer revokes the TSU with keyCompromise."""
     return _lists(*CRLS, crl(ISSUING, Revoked(TSU, AFTER, 1), this_update=LATER))
 
 
@@ -90,38 +90,38 @@ def newest_list_revokes_given_first() -> Vector:
 
 @fails(12)
 def newest_list_forgets() -> Vector:
-    """Two CRLs: the older revokes the TSU with keyCompromise, which nobody can take back, the newer has nothing."""
+    """Two CRLs: the older revokes the TSU with keyCompromise, which is final; the newer has no entry."""
     return _lists(crl(ROOT), crl(ISSUING, Revoked(TSU, BEFORE, 1)), crl(ISSUING, this_update=LATER))
 
 
 @fails(12)
 def revoked_after_and_invalid_before() -> Vector:
-    """The TSU's certificate was revoked after genTime with superseded (4), and its invalidityDate is before."""
+    """The TSU's certificate was revoked after genTime, with superseded (4) and an invalidityDate before genTime."""
     return _lists(crl(ROOT), crl(ISSUING, Revoked(TSU, AFTER, 4, invalid=BEFORE)))
 
 
 @fails(12)
 def reasons_of_one_time() -> Vector:
-    """Two CRLs of one thisUpdate: the TSU's certificate was superseded, says the first, the other keyCompromise."""
+    """Two CRLs of the same thisUpdate: the first has the TSU with superseded, the second with keyCompromise."""
     return _lists(crl(ROOT), crl(ISSUING, Revoked(TSU, AFTER, 4)), crl(ISSUING, Revoked(TSU, AFTER, 1)))
 
 
 @fails(12)
 def hold_of_the_same_time() -> Vector:
-    """Two CRLs of one thisUpdate: the first has nothing, the other has the TSU on certificateHold."""
+    """Two CRLs of the same thisUpdate: the first has no entry, the second has the TSU on certificateHold."""
     return _lists(*CRLS, crl(ISSUING, Revoked(TSU, AFTER, 6)))
 
 
 @proves("newer")
 def list_expired() -> Vector:
-    """CRLs from after genTime whose nextUpdate is past: what came later is not known."""
+    """CRLs from after genTime whose nextUpdate is past: later revocations are not known."""
     dated = partial(crl, this_update="20250701000000Z", next_update="20250801000000Z")
     return _lists(dated(ROOT), dated(ISSUING))
 
 
 @proves()
 def hold_ended() -> Vector:
-    """Two CRLs: the older has the TSU on certificateHold, the newer has nothing."""
+    """Two CRLs: the older has the TSU on certificateHold, the newer has no entry."""
     return _lists(*CRLS, crl(ISSUING, Revoked(TSU, "20250901000000Z", 6), this_update="20251001000000Z"))
 
 
@@ -140,7 +140,7 @@ def list_in_the_token_revokes() -> Vector:
 
 @proves()
 def lists_in_the_token() -> Vector:
-    """Both CRLs are in the token, none is given."""
+    """Both CRLs are in the token, and none is given aside."""
     return Vector(Token(crls=CRLS).response(), crls=())
 
 
@@ -158,14 +158,14 @@ def list_of_the_root_only() -> Vector:
 
 @proves("newer")
 def list_before_gen_time() -> Vector:
-    """CRLs that were issued before genTime, so say nothing of it."""
+    """CRLs that were issued before genTime, so they say nothing about it."""
     dated = partial(crl, this_update="20250401000000Z", next_update="20250501000000Z")
     return _lists(dated(ROOT), dated(ISSUING))
 
 
 @proves("is no evidence")
 def list_by_a_stranger() -> Vector:
-    """A CRL in the CA's name that revokes the TSU, signed by a stranger, beside the good ones."""
+    """A CRL in the CA's name that revokes the TSU, signed by a stranger, beside the good CRLs."""
     return _lists(*CRLS, crl(ISSUING, Revoked(TSU, BEFORE, 1), signing_key=STRANGER.key, this_update=LATER))
 
 
@@ -177,14 +177,14 @@ def list_of_a_stranger() -> Vector:
 
 @proves("is no evidence")
 def list_with_an_unknown_critical_extension() -> Vector:
-    """A newer CRL of the CA with a critical extension that nobody knows, beside the good ones."""
+    """A newer CRL of the CA with an unknown critical extension, beside the good CRLs."""
     unknown = extension("2.999.7", der.integer(1), critical=True)
     return _lists(*CRLS, crl(ISSUING, this_update=LATER, extensions=(unknown,)))
 
 
 @proves("Revocation could not be judged")
 def list_for_cas_only() -> Vector:
-    """A CRL of the CA that has only CA certificates in its scope (issuingDistributionPoint)."""
+    """A CRL of the CA whose scope is CA certificates only (issuingDistributionPoint)."""
     scope = extension("2.5.29.28", der.sequence(der.tlv(0x82, TRUE[2:])), critical=True)
     return _lists(crl(ROOT), crl(ISSUING, extensions=(scope,)))
 
@@ -197,31 +197,31 @@ def list_of_the_root_has_the_serial() -> Vector:
 
 @proves("Revocation could not be judged")
 def list_of_changes_only() -> Vector:
-    """The root's CRL, and of the CA a delta CRL that has nothing."""
+    """The root's CRL, and a delta CRL of the CA without an entry."""
     return _lists(crl(ROOT), crl(ISSUING, extensions=(DELTA,)))
 
 
 @fails(12)
 def list_of_changes_revokes() -> Vector:
-    """The CRLs have nothing, a newer delta CRL of the CA has the TSU with keyCompromise."""
+    """The CRLs have no entry, a newer delta CRL of the CA has the TSU with keyCompromise."""
     return _lists(*CRLS, crl(ISSUING, Revoked(TSU, AFTER, 1), this_update=LATER, extensions=(DELTA,)))
 
 
 @proves("had ended")
 def list_after_the_end() -> Vector:
-    """Certificates that ended in 2022, and CRLs of 2025 without them, as they would be if they had been revoked."""
+    """Certificates that ended in 2022, and CRLs of 2025 without them: CRLs may drop revoked certificates that ended."""
     return _of_old()
 
 
 @proves()
 def list_after_the_end_keeps_all() -> Vector:
-    """The same, and the CRLs have what ended since 2020 (expiredCertsOnCRL)."""
+    """The same, and the CRLs keep certificates that ended since 2020 (expiredCertsOnCRL)."""
     return _of_old(extension("2.5.29.60", der.tlv(der.GENERALIZED_TIME, b"20200101000000Z")))
 
 
 @proves("had ended")
 def list_after_the_end_keeps_some() -> Vector:
-    """The same, and the CRLs have only what ended since 2024."""
+    """The same, and the CRLs keep only certificates that ended since 2024."""
     return _of_old(extension("2.5.29.60", der.tlv(der.GENERALIZED_TIME, b"20240101000000Z")))
 
 
@@ -232,19 +232,19 @@ def _of_old(*extensions: bytes) -> Vector:
 
 @unjudged()
 def list_of_version_6() -> Vector:
-    """A CRL of a version that there is not."""
+    """A CRL of version 6, which is not defined."""
     return _lists(crl(ROOT), crl(ISSUING, version=5))
 
 
 @proves("A CRL cannot be read")
 def list_in_the_token_of_version_6() -> Vector:
-    """The same in the token, beside the good ones given."""
+    """The same CRL in the token, and the good CRLs given aside."""
     return Vector(Token(crls=(crl(ISSUING, version=5),)).response())
 
 
 @unjudged()
 def list_unreadable() -> Vector:
-    """A file given as CRL that is none."""
+    """A file that is given as a CRL and is none."""
     return _lists(*CRLS, b"not a CRL\n")
 
 
@@ -262,7 +262,7 @@ def issuer_revoked_after() -> Vector:
 
 @fails(12)
 def issuer_compromised_after() -> Vector:
-    """The CA's certificate was revoked after genTime, with cACompromise: anybody can have made the TSU's since."""
+    """The CA was revoked after genTime, with cACompromise: anybody may have issued the TSU's certificate."""
     return _lists(crl(ROOT, Revoked(ISSUING, AFTER, 2)), crl(ISSUING))
 
 

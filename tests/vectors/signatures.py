@@ -1,4 +1,4 @@
-"""Signatures of every kind, and signatures that are not those of the signer over the attributes."""
+"""Signatures of every kind, and signatures that the signer did not make over the attributes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -123,7 +123,7 @@ def rsa_pss_other_salt() -> Vector:
 
 @fails(7)
 def rsa_pkcs1_named_pss() -> Vector:
-    """A PKCS#1 v1.5 signature that is called RSASSA-PSS."""
+    """A PKCS#1 v1.5 signature whose signatureAlgorithm is RSASSA-PSS."""
     return by(RSA, Token(scheme=Scheme(pss().identifier, pkcs1().sign)))
 
 
@@ -165,13 +165,13 @@ def signature_of_text() -> Token:
 
 @fails(7)
 def signature_trailing_octet() -> Token:
-    """An ECDSA signature with one octet more after it."""
+    """An ECDSA signature with one more octet after it."""
     return replace(GOOD, signature=lambda octets: octets + b"\0")
 
 
 @fails(7)
 def ecdsa_raw() -> Token:
-    """An ECDSA signature as r and s one after the other, not as a SEQUENCE."""
+    """An ECDSA signature as the octets of r and s joined, not as a SEQUENCE."""
     return replace(
         GOOD, signature=lambda octets: b"".join(each.to_bytes(32, "big") for each in decode_dss_signature(octets))
     )
@@ -209,13 +209,13 @@ def ecdsa_negative() -> Token:
 
 @proves()
 def ecdsa_other_half() -> Token:
-    """An ECDSA signature with n - s in place of s: as good as the first, the way ECDSA is."""
+    """An ECDSA signature with n - s in place of s: ECDSA accepts both."""
     return _numbers(lambda r, s: (r, ORDER - s))
 
 
 @fails(7)
 def signed_without_attributes() -> Token:
-    """Attributes are there, the signature is over the TSTInfo alone."""
+    """Signed attributes, and a signature over the TSTInfo alone."""
     return replace(GOOD, sign_over=lambda _: GOOD.e_content)
 
 

@@ -1,4 +1,4 @@
-"""Tokens that leave it open, or lie about, who signed them: SignerInfos, and the certificates beside them."""
+"""Tokens that name no signer, two signers or a false signer: SignerInfos, and the certificates beside them."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ STRANGER_TSU = self_signed("Stranger's TSU", extensions=TSU_EXTENSIONS)
 
 @fails(4)
 def two_signer_infos() -> Token:
-    """Two SignerInfos: the TSU's, and a stranger's that is as good in itself."""
+    """Two SignerInfos: the TSU's, and a stranger's that is equally good by itself."""
     return replace(GOOD, signer_infos=(GOOD.signer_info(), replace(GOOD, party=STRANGER).signer_info()))
 
 
@@ -34,7 +34,7 @@ def signer_info_twice() -> Token:
 
 @fails(4)
 def unsigned_token() -> Token:
-    """No SignerInfo: certificates and a TSTInfo, and nobody who signed it."""
+    """No SignerInfo: certificates and a TSTInfo that nobody signed."""
     return replace(GOOD, signer_infos=())
 
 
@@ -78,26 +78,26 @@ def forger_names_the_tsu() -> Token:
 
 @fails(5)
 def forger_with_a_lookalike() -> Token:
-    """A stranger's token whose SignerInfo fits its lookalike of the TSU's certificate, its ESSCertIDv2 the true one."""
+    """A stranger's token: SignerInfo fits a lookalike of the TSU's certificate, ESSCertIDv2 the true certificate."""
     hashed = ess_v2(TSU, more=issuer_serial(TSU))
     return replace(GOOD, party=LOOKALIKE, identifier=hashed, certificates=(LOOKALIKE.certificate,))
 
 
 @fails(7)
 def forger_with_both() -> Token:
-    """The same with the true certificate in the SET as well, so that it is found, and did not sign."""
+    """The same with the true certificate in the SET as well: it is found, but its key did not sign."""
     return replace(forger_with_a_lookalike(), certificates=(LOOKALIKE.certificate, *GOOD.certificates))
 
 
 @fails(11)
 def forger_with_a_lookalike_only() -> Token:
-    """A stranger's token that names its lookalike of the TSU's certificate, which the CA did not sign."""
+    """A stranger's token that names a lookalike of the TSU's certificate, which the CA did not sign."""
     return replace(GOOD, party=LOOKALIKE, certificates=(LOOKALIKE.certificate, ISSUING.certificate))
 
 
 @proves()
 def subject_key_identifier() -> Token:
-    """A SignerInfo that names the signer by subjectKeyIdentifier, so of version 3."""
+    """A SignerInfo of version 3, which names the signer by subjectKeyIdentifier."""
     return replace(GOOD, sid=subject_key(TSU), signer_version=3)
 
 
@@ -109,13 +109,13 @@ def subject_key_identifier_wrong() -> Token:
 
 @fails(5)
 def sid_serial_wrong() -> Token:
-    """A SignerInfo with another serialNumber than the certificate of its ESSCertIDv2."""
+    """A SignerInfo whose serialNumber is not that of the certificate of its ESSCertIDv2."""
     return replace(GOOD, sid=der.sequence(TSU.issuer, der.integer(TSU.serial + 1)))
 
 
 @fails(5)
 def sid_issuer_wrong() -> Token:
-    """A SignerInfo with another issuer than the certificate of its ESSCertIDv2."""
+    """A SignerInfo whose issuer is not that of the certificate of its ESSCertIDv2."""
     return replace(GOOD, sid=der.sequence(name("Another CA"), der.integer(TSU.serial)))
 
 
@@ -152,18 +152,18 @@ def other_certificate_format() -> Token:
 
 @proves()
 def certificate_unreadable() -> Token:
-    """A SEQUENCE that is no certificate beside the signer's."""
+    """A SEQUENCE that is no certificate, beside the signer's certificate."""
     return replace(GOOD, certificates=(der.sequence(der.integer(1)), *GOOD.certificates))
 
 
 @proves()
 def certificate_of_version_4() -> Token:
-    """A stranger's certificate of version 4, which there is not, beside the signer's."""
+    """A stranger's certificate of version 4, which is not defined, beside the signer's."""
     odd = STRANGER.certificate.replace(der.tlv(0xA0, der.integer(2)), der.tlv(0xA0, der.integer(3)), 1)
     return replace(GOOD, certificates=(odd, *GOOD.certificates))
 
 
 @proves()
 def signer_info_version_3() -> Token:
-    """SignerInfo version 3 with issuerAndSerialNumber, where RFC 5652 5.3 wants 1: nothing rests on it."""
+    """SignerInfo version 3 with issuerAndSerialNumber, where RFC 5652 5.3 wants 1: nothing depends on it."""
     return replace(GOOD, signer_version=3)

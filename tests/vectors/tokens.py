@@ -1,4 +1,4 @@
-"""TimeStampResp and TimeStampToken from parts that a vector may replace one by one, in DER by hand."""
+"""TimeStampResp and TimeStampToken in DER by hand, from parts that a vector can replace."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,14 +29,14 @@ def set_of(*elements: bytes, tag: int = der.SET) -> bytes:
 
 
 def accuracy(seconds: int | None = 1, millis: int | None = None, micros: int | None = None) -> bytes:
-    """Accuracy (RFC 3161 2.4.2), also with numbers that are out of its ranges."""
+    """Accuracy (RFC 3161 2.4.2), also with numbers out of range."""
     numbers = ((der.INTEGER, seconds), (0x80, millis), (0x81, micros))
     return der.sequence(*(der.tlv(tag, der.integer(each)[2:]) for tag, each in numbers if each is not None))
 
 
 @dataclass(frozen=True)
 class TstInfo:
-    """TSTInfo (RFC 3161 2.4.2); the fields that end in a default of nothing are encoded already."""
+    """TSTInfo (RFC 3161 2.4.2); a field of type bytes is encoded already."""
 
     version: int = 1
     policy: str = POLICY
@@ -50,7 +50,7 @@ class TstInfo:
     extensions: bytes = b""
 
     def encode(self) -> bytes:
-        """The octets of it."""
+        """The TSTInfo in DER."""
         return der.sequence(
             der.integer(self.version),
             der.oid(self.policy),
@@ -111,7 +111,7 @@ def subject_key(party: Party) -> bytes:
 
 @dataclass(frozen=True)
 class Token:
-    """A TimeStampToken by TSU; what is None is what a right token has there."""
+    """A TimeStampToken by TSU; a field that is None stands for the value of a right token."""
 
     info: TstInfo = field(default_factory=TstInfo)
     content: bytes | None = None
@@ -139,23 +139,23 @@ class Token:
         return self.info.encode() if self.content is None else self.content
 
     def content_type_attribute(self) -> bytes:
-        """contentType as it must be."""
+        """The right contentType attribute."""
         return attribute(CONTENT_TYPE, der.oid(self.e_content_type))
 
     def message_digest(self) -> bytes:
-        """messageDigest as it must be."""
+        """The right messageDigest attribute."""
         return attribute(MESSAGE_DIGEST, octet_string(digest(self.digest, self.e_content)))
 
     def signing_certificate(self) -> bytes:
-        """The signing certificate attribute, with `identifier` for its ESSCertIDv2 where there is one."""
+        """The attribute signingCertificateV2, with `identifier` as its ESSCertIDv2 unless that is None."""
         return signing_certificate_v2(self.identifier or ess_v2(self.party, more=issuer_serial(self.party)))
 
     def standard(self) -> tuple[bytes, ...]:
-        """The signed attributes that must be there, and no others."""
+        """The required signed attributes, and no others."""
         return (self.content_type_attribute(), self.message_digest(), self.signing_certificate())
 
     def signer_info(self) -> bytes:
-        """SignerInfo (RFC 5652 5.3); `stand_as` edits the contents of signedAttrs after they were signed."""
+        """SignerInfo (RFC 5652 5.3); `stand_as` edits the contents of signedAttrs after the signature."""
         attributes = self.standard() if self.attributes is None else self.attributes
         as_signed = self.sign_over(set_of(*attributes) if attributes else self.e_content)
         scheme = self.scheme or usual(self.party.key)

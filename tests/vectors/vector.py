@@ -1,4 +1,4 @@
-"""What a vector is: the files that a verifier is given, how they are stored, and the verdict that they must get."""
+"""A vector: the files that a verifier is given, their names, and the verdict that they must get."""
 
 import base64
 from collections.abc import Callable
@@ -16,7 +16,7 @@ NOT_JUDGED = "could not be judged"
 
 @dataclass(frozen=True)
 class Vector:
-    """A token, and what it is held against. `moment` is genTime, for programs that must be told when to judge."""
+    """A token and the material to judge it by; `moment` is genTime, for programs that need a time of judgement."""
 
     token: bytes
     data: bytes = DATA
@@ -28,7 +28,7 @@ class Vector:
     moment: str = GEN_TIME
 
     def files(self) -> dict[str, bytes]:
-        """Its files by name."""
+        """The files by name; a file without octets is left out, except the token."""
         found = {
             "token.tsr": self.token,
             "data": self.data,
@@ -41,7 +41,7 @@ class Vector:
         return {name: octets for name, octets in found.items() if octets or name == "token.tsr"}
 
     def store(self, folder: Path) -> None:
-        """Write its files into a new folder."""
+        """Write the files into a new folder."""
         folder.mkdir(parents=True)
         for name, octets in self.files().items():
             (folder / name).write_bytes(octets)
@@ -57,7 +57,7 @@ def by(
     ocsps: tuple[bytes, ...] = (),
     moment: str = GEN_TIME,
 ) -> Vector:
-    """A good token by *party*, with its certificate and those *above* it; its other fields are those of *parts*."""
+    """A good token by *party*, with its certificate and the certificates *above* it; *parts* gives the other fields."""
     embedded = tuple(sorted(each.certificate for each in (party, *above)))
     token = replace(parts, info=replace(parts.info, gen_time=moment), party=party, certificates=embedded)
     return Vector(
@@ -79,7 +79,7 @@ def armoured(octets: bytes, label: str) -> bytes:
 
 @dataclass(frozen=True)
 class Maker:
-    """How a vector is made, what it is in one sentence, and the verdict it must get."""
+    """The function that makes a vector, a sentence about the vector, and the verdict that it must get."""
 
     name: str
     room: str
@@ -96,7 +96,7 @@ Make = TypeVar("Make", bound=Callable[[], Token | Vector | bytes])
 def register(
     make: Callable[[], Token | Vector | bytes], verdict: str, *, name: str = "", sentence: str = "", stored: bool = True
 ) -> None:
-    """Enter a maker; its name and sentence are those of the function where not given."""
+    """Enter a maker; without *name* and *sentence* it takes the name and the docstring of the function."""
     called = name or make.__name__.replace("_", "-")
     said = sentence or " ".join((make.__doc__ or "").split())
     assert called not in MAKERS, f"two vectors named {called}"
@@ -111,12 +111,12 @@ def _vector(made: Token | Vector | bytes) -> Vector:
 
 
 def fails(step: int, *, stored: bool = True) -> Callable[[Make], Make]:
-    """A vector that is not proved, at that step; one too large to keep is not `stored` but made when it is judged."""
+    """A vector that is not proved, at that step; a vector too large to keep is not `stored`, but made when judged."""
     return _decorator(f"not proved, step {step}", stored=stored)
 
 
 def proves(warning: str | None = None, *, stored: bool = True) -> Callable[[Make], Make]:
-    """A vector that is proved: without any warning, or with one that has that word."""
+    """A vector that is proved: without any warning, or with a warning that has those words."""
     return _decorator("proved" if warning is None else f"proved, with a warning: {warning}", stored=stored)
 
 
