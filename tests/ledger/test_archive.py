@@ -17,11 +17,12 @@ from typer.testing import CliRunner, Result
 from tests.support.faulty_ledger import START, Desk, application, control, query_for
 from tests.support.token import read_token
 from tests.support.units import unit
-from tsa.commands.ledger import FIELDS, app
+from tsa.commands.ledger import app
 from tsa.ledger import imprints, segment
 from tsa.ledger.archive import Archive, Record, newest_gen_time
 from tsa.ledger.segment import LedgerFault
 from tsa.licensing.applications import add, new_key
+from tsa.operate.ledger import Stamp
 from tsa.protocol.der import dotted
 from tsa.state import layout
 
@@ -274,7 +275,7 @@ def run(state: Path, *arguments: str) -> Result:
 def found(result: Result) -> list[dict[str, str]]:
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert result.exit_code == (0 if lines else 1)
-    assert all(tuple(line) == FIELDS for line in lines)
+    assert all(tuple(line) == Stamp._fields for line in lines)
     return lines
 
 

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tsa.commands import visible
 from tsa.commands.certificate_files import sentence_of
 from tsa.commands.token_report import print_sum
+from tsa.operate.evidence import Pair
 from tsa.verify.evidence.record import BrokenEvidence
 from tsa.verify.report import Report, Verdict
 
 if TYPE_CHECKING:
     from tsa.verify.evidence.verifier import VerifiedEvidence
-
-
-class Pair(NamedTuple):
-    """A file, and its record."""
-
-    data: Path
-    record: Path
 
 
 def proved(pair: Pair, evidence: VerifiedEvidence) -> Report:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import json
 import sys
-from collections.abc import Iterable
-from contextlib import closing
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,15 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tsa.commands import AsJson, StateDir, bar, second
-from tsa.ledger import audit as auditing
 from tsa.ledger import retention
-from tsa.ledger.archive import Archive, Record
-from tsa.ledger.segment import LedgerFault
-from tsa.licensing.applications import read
-from tsa.state import layout
-from tsa.state.control import Control, ControlFault
-
-FIELDS = ("serial", "gen_time", "app", "policy", "imprint", "token")
+from tsa.operate import ledger
+from tsa.operate.ledger import Stamp
 
 app = typer.Typer(help="What was signed: verify it, find it, take it out, keep it.", no_args_is_help=True)
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
@@ -43,13 +34,9 @@ class Format(StrEnum):
 @app.command()
 def verify(state: StateDir, as_json: AsJson = False) -> None:
     """Walk every hash chain; exit 0 when the ledger is whole, 1 when not, with the first bad row of each file."""
-    archive = _archive(state)
-    with closing(Control(state)) as control:
-        heads, (stamped, wrong) = auditing.read_heads(control), auditing.read_witnessed(control)
     with _progress() as progress:
-        task = progress.add_task("Verifying", total=sum(head.seq for head in heads.values() if not head.pruned) or None)
-        verdicts = list(auditing.audit(archive.folder, heads, lambda rows: progress.advance(task, rows), stamped))
-    verdicts += wrong
+        task = progress.add_task("Verifying", total=None)
+        verdicts = ledger.verify(state, lambda rows, of: progress.update(task, advance=rows, total=of or None))
     whole = all(verdict.fault is None for verdict in verdicts)
     if as_json:
         files = [{"file": v.segment, "rows": v.rows, "fault": v.fault} for v in verdicts]
@@ -74,13 +61,11 @@ def find(
     """Print stamps as JSON, one a line; exit 1 when there is none. The conditions given must all hold."""
     if serial is None and imprint is None and application is None and since is None:
         raise typer.BadParameter("Say what to find: --serial, --imprint, --app or --since.")
-    names, start = _names(state), _microseconds(since)
-    wanted = None if application is None else _id_of(names, application)
     found = 0
-    for record in _candidates(_archive(state), serial, imprint, start, wanted):
-        if record.entry.gen_time >= start and wanted in (None, record.application):
-            _print_json(record, names)
-            found += 1
+    conditions = (_octets("--serial", serial), _octets("--imprint", imprint), application, _microseconds(since))
+    for stamp in ledger.find(state, *conditions):
+        _print_json(stamp)
+        found += 1
     sys.exit(0 if found else 1)
 
 
@@ -91,16 +76,16 @@ def export(
     since: Annotated[datetime | None, typer.Option(help="UTC, such as 2026-11-22.")] = None,
 ) -> None:
     """Print every stamp, the token in base64 as it was sent."""
-    archive, names, start = _archive(state), _names(state), _microseconds(since)
+    count, stamps = ledger.export(state, _microseconds(since))
     writer = csv.writer(sys.stdout)
     if form is Format.CSV:
-        writer.writerow(FIELDS)
+        writer.writerow(Stamp._fields)
     with _progress() as progress:
-        for record in progress.track(archive.records(start), total=archive.count(start), description="Exporting"):
+        for stamp in progress.track(stamps, total=count, description="Exporting"):
             if form is Format.CSV:
-                writer.writerow(_fields(record, names).values())
+                writer.writerow(stamp)
             else:
-                _print_json(record, names)
+                _print_json(stamp)
 
 
 @app.command()
@@ -124,26 +109,13 @@ def prune(
     out.print(f"{len(removed)} ledger files removed.", markup=False)
 
 
-def _archive(state: Path) -> Archive:
-    if not layout.control(state).exists():
-        raise ControlFault(f"{state} has no {layout.control(state).name}: is it a state folder?")
-    return Archive(layout.ledger(state))
+def _print_json(stamp: Stamp) -> None:
+    print(json.dumps(stamp._asdict()))
 
 
-def _candidates(
-    archive: Archive, serial: str | None, imprint: str | None, start: int, application: int | None
-) -> Iterable[Record]:
-    """The stamps that the most telling condition finds."""
-    if serial is not None:
-        record = archive.find_serial(_octets("--serial", serial))
-        wanted = None if imprint is None else _octets("--imprint", imprint)
-        return [record] if record is not None and wanted in (None, record.entry.imprint) else []
-    if imprint is not None:
-        return archive.find_imprint(_octets("--imprint", imprint))
-    return archive.records(start, application)
-
-
-def _octets(option: str, text: str) -> bytes:
+def _octets(option: str, text: str | None) -> bytes | None:
+    if text is None:
+        return None
     digits = text.lower().removeprefix("0x").replace(":", "")
     try:
         return bytes.fromhex(digits.zfill(len(digits) + len(digits) % 2))
@@ -153,34 +125,6 @@ def _octets(option: str, text: str) -> bytes:
 
 def _microseconds(moment: datetime | None) -> int:
     return 0 if moment is None else second(moment) * 1_000_000
-
-
-def _names(state: Path) -> dict[int, str]:
-    with closing(Control(state)) as control:
-        return {application.id: application.name for application in read(control, 0)}
-
-
-def _id_of(names: dict[int, str], name: str) -> int:
-    for number, each in names.items():
-        if each == name:
-            return number
-    raise LedgerFault(f"There is no application {name!r}: `tsa app list` shows those there are.")
-
-
-def _fields(record: Record, names: dict[int, str]) -> dict[str, str]:
-    values = (
-        record.entry.serial.hex(),
-        record.gen_time,
-        names.get(record.application, str(record.application)),
-        record.policy,
-        record.entry.imprint.hex(),
-        base64.b64encode(record.token).decode(),
-    )
-    return dict(zip(FIELDS, values, strict=True))
-
-
-def _print_json(record: Record, names: dict[int, str]) -> None:
-    print(json.dumps(_fields(record, names)))
 
 
 def _progress() -> Progress:

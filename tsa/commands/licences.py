@@ -15,9 +15,8 @@ from signer.custody import keep_key, new_key, open_key
 from signer.key import KeyFault, SigningKey
 from tsa.commands import AsJson, StateDir, note, opened, second, show
 from tsa.licensing import contract
-from tsa.licensing import licences as holdings
-from tsa.licensing.applications import read
-from tsa.licensing.contract import MAX_LICENCES, MAX_OCTETS, ContractFault
+from tsa.licensing.contract import MAX_LICENCES
+from tsa.operate import licences
 from tsa.stamping.tsu import PASSPHRASE_VARIABLE, read_passphrase
 from tsa.state.config import LicenceTable
 
@@ -86,13 +85,8 @@ def install(
     ] = None,
 ) -> None:
     """Give the licences of a file, signed by the pinned issuer, to an application."""
-    with file.open("rb") as content:
-        text = content.read(MAX_OCTETS + 1)
     with opened(state) as (settings, control):
-        try:
-            licence = holdings.install(control, text, settings.licence.issuer_key, application)
-        except ContractFault as fault:
-            raise ContractFault(f"{file}: {fault}") from fault
+        licence = licences.install(settings, control, file, application)
     note(
         f"{application or licence.customer} has {licence.count} licences more,"
         f" valid from {licence.valid_from} until {licence.valid_until}, now {licence.licence.state(int(time.time()))}."
@@ -103,19 +97,5 @@ def install(
 def show_all(state: StateDir, as_json: AsJson = False) -> None:
     """Show every licence, and whether it counts now."""
     with opened(state) as (settings, control):
-        table, now = settings.licence, int(time.time())
-        names = {each.id: each.name for each in read(control, table.stamps_per_licence_hour, table.issuer_key)}
-        rows = [
-            {
-                "application": names[each.application],
-                "kind": each.kind,
-                "id": each.id,
-                "licences": each.licence.count,
-                "stamps_per_hour": each.licence.count * each.licence.stamps,
-                "valid_from": contract.utc(each.licence.valid_from) if each.licence.valid_from else None,
-                "valid_until": None if each.licence.valid_until is None else contract.utc(each.licence.valid_until),
-                "state": each.state(now),
-            }
-            for each in holdings.held(control, table.stamps_per_licence_hour, table.issuer_key)
-        ]
+        rows = [each._asdict() for each in licences.list_licences(settings, control)]
     show(rows, as_json=as_json)

@@ -43,7 +43,7 @@ def development(state: Path, key_type: str, licences: int) -> None:
     with closing(Control(state)) as control:
         ensure_anonymous(control, licences)
     keep_key(key, state / TSU_KEY)
-    _journal(state, "development key and certificate made", chain.certificate)
+    _log_event(state, "development key and certificate made", chain.certificate)
 
 
 def request(state: Path, key_type: str, subject: str, passphrase_file: Path | None) -> Path:
@@ -56,7 +56,7 @@ def request(state: Path, key_type: str, subject: str, passphrase_file: Path | No
     _configure(state, passphrase_file)
     if not (state / TSU_KEY).exists():
         keep_key(new_key(key_type), state / TSU_KEY, passphrase)
-        _journal(state, "key made", key_type=key_type)
+        _log_event(state, "key made", key_type=key_type)
     key = open_key(TSU_KEY, passphrase, folder=state)
     file = layout.certificate_request(state)
     file.write_bytes(certificate_request(key, name).public_bytes(Encoding.PEM))
@@ -84,10 +84,10 @@ def import_chain(
         keep_key(key, state / TSU_KEY, passphrase)
     write_pem(state / TSU_CERTIFICATE, [chain.certificate, *chain.intermediates])
     write_pem(state / TSU_CA, [chain.anchor])
-    _journal(state, "certificate imported", chain.certificate)
+    _log_event(state, "certificate imported", chain.certificate)
 
 
-def _journal(state: Path, what: str, certificate: x509.Certificate | None = None, **detail: str) -> None:
+def _log_event(state: Path, what: str, certificate: x509.Certificate | None = None, **detail: str) -> None:
     if certificate is not None:
         detail["sha256"] = certificate.fingerprint(hashes.SHA256()).hex()
     with closing(Control(state)) as control, control.change():
