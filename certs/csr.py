@@ -14,7 +14,7 @@ from signer.key import SigningKey
 
 
 def parse_subject(text: str) -> x509.Name:
-    """The name written as RFC 4514 does, such as "CN=TSA 1,O=Example,C=KR"; raises CertificateFault."""
+    """The name of a text in the form of RFC 4514, such as "CN=TSA 1,O=Example,C=KR"; raises CertificateFault."""
     example = 'write it like "CN=Example TSA 1,O=Example,C=KR"'
     try:
         name = x509.Name.from_rfc4514_string(text)
@@ -29,7 +29,8 @@ def parse_subject(text: str) -> x509.Name:
 def certificate_request(key: SigningKey, subject: x509.Name) -> x509.CertificateSigningRequest:
     """A request for a TSA certificate for this key, which asks for the profile of RFC 3161 2.3.
 
-    The key signs it wherever it is kept, so it is put together here. What sign() raises is not caught.
+    The builder of `cryptography` would need the private key itself, which only some keys have in this process. An
+    exception of the key's sign() passes through.
     """
     spki = key.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     extensions = [

@@ -1,4 +1,4 @@
-"""The development CA: a certificate for a first run, which nobody but its owner has a reason to trust."""
+"""The development CA: the certificate of a first run, which only its owner has a reason to trust."""
 
 from datetime import datetime, timedelta
 
@@ -19,9 +19,9 @@ _TSA_LIFETIME = timedelta(days=5 * 365)
 def create_development_chain(public_key: PublicKey, now: datetime) -> Chain:
     """A new self-signed CA and the certificate that it issues for a TSA's public key; now is timezone-aware.
 
-    The CA has a key of the same type as the TSA. It signs one certificate and is dropped, and never touches the disk:
-    whoever imported this CA in order to try the server must not be open to certificates that a thief of the CA key
-    would make. For another TSA certificate, create another chain. Raises KeyFault for a key that is not supported.
+    The CA has a key of the same type as the TSA. This key signs the two certificates, is dropped, and never touches
+    the disk: a user who imports the CA in order to try the server need not fear a thief of its key. For another TSA
+    certificate, create another chain. Raises KeyFault for a key that is not supported.
     """
     ca_key = generate(algorithm_for(public_key).key_type)
     ca_public = ca_key.public_key()

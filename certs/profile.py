@@ -11,15 +11,15 @@ Extensions = tuple[tuple[x509.ExtensionType, bool], ...]
 
 
 def signature_hash(private_key: PrivateKey) -> CertificateHash | None:
-    """The hash with which this key signs certificates and requests: the one it signs tokens with (CSBR 6.8).
+    """The hash with which this key signs certificates: the same as in tokens (CSBR 6.8).
 
-    None for Ed25519, which has its own. Raises KeyFault for a key that is not supported.
+    None for Ed25519, which hashes on its own. Raises KeyFault for a key that is not supported.
     """
     return algorithm_for(private_key.public_key()).certificate_hash
 
 
 def requested_extensions() -> Extensions:
-    """What a TSA asks its CA for: signatures and nothing else, of time-stamps and nothing else (RFC 3161 2.3)."""
+    """The extensions that a TSA asks its CA for: the key signs, and signs time-stamps only (RFC 3161 2.3)."""
     return (
         (_key_usage(digital_signature=True, content_commitment=True), True),
         (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), True),

@@ -117,7 +117,7 @@ class Algorithm:
     """How the keys of one type sign.
 
     key_type: the type as `tsa init --key` takes it, such as "p256".
-    kind, size: which keys these are; the size is the curve's name or the bits of the modulus, "" where there is one.
+    kind, size: which keys have the type; the size is the curve's name, the bits of the modulus, or "" for Ed25519.
     name: for people, such as "ecdsa-p256-sha256".
     digest: hashlib's name of the CMS digestAlgorithm, such as "sha256".
     identifier: the DER AlgorithmIdentifier of SignerInfo.signatureAlgorithm (RFC 5652 5.3).

@@ -11,16 +11,16 @@ from signer.key import SigningFault, SigningKey
 # µs a signature. A slower key would hold every connection up for the length of its batch.
 IN_LOOP_LIMIT_US = 100.0
 
-# What is signed to measure the key: as long as signed attributes are, and no DER, so that it can be taken for nothing.
+# Signed to measure the key: as long as signed attributes, and not DER, so that its signature proves nothing.
 _SAMPLE = bytes(200)
 
 
 class SigningPool:
     """Signs batches with one key.
 
-    cost_us: the measured µs of one signature. in_loop: whether batches are signed in the event loop itself.
-    workers: how many batches may usefully be signed side by side.
-    Raises SigningFault when the key cannot sign. Belongs to one event loop; the key is used by up to `workers` threads.
+    cost_us: the measured µs of a signature (median). in_loop: whether batches are signed in the event loop itself.
+    workers: how many batches are worth signing side by side.
+    Raises SigningFault when the key cannot sign. A pool belongs to one event loop; up to `workers` threads use the key.
     """
 
     def __init__(self, key: SigningKey, threads: int) -> None:
@@ -45,12 +45,12 @@ class SigningPool:
         return await signatures
 
     def close(self) -> None:
-        """Take no further batch; those that were taken are still signed, and the threads end after them."""
+        """Take no further batch. The batches that were taken are still signed, then the threads end."""
         if self._executor is not None:
             self._executor.shutdown(wait=False)
 
     def _sign_all(self, batch: Sequence[bytes]) -> list[bytes]:
-        # Faults are turned here, in the thread: a StopIteration raised into a Future would leave it pending for ever.
+        # Exceptions become SigningFault here, in the thread: a Future that gets a StopIteration would never end.
         sign = self._sign
         try:
             return [sign(data) for data in batch]

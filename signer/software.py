@@ -1,4 +1,4 @@
-"""Private keys held in memory, kept in a PKCS#8 file that only its owner can read."""
+"""Private keys in memory, kept in PKCS#8 files that only their owner can read."""
 
 import hashlib
 import os
@@ -67,7 +67,7 @@ class SoftwareKey:
 
 
 def _signer(private_key: PrivateKey, digest: hashes.HashAlgorithm) -> Callable[[bytes], bytes]:
-    """The key's signature as a function of the data alone: all else is looked up once, not once a signature."""
+    """A function that signs data with the key: everything but the data is looked up here, once."""
     match private_key:
         case ec.EllipticCurvePrivateKey():
             # hashlib's digest is 0.4 µs cheaper than the one that the signature would make itself.
@@ -116,8 +116,8 @@ def _encryption(passphrase: bytes | None) -> KeySerializationEncryption:
 def load(path: Path, passphrase: bytes | None = None) -> SoftwareKey:
     """Read the PKCS#8 PEM private key of a file that only its owner may access.
 
-    Raises KeyFault, which never quotes the file or the passphrase: it is missing, open to others, no PKCS#8 key,
-    encrypted and the passphrase missing or wrong, not encrypted though one is given, or of an unsupported type.
+    Raises KeyFault, which never quotes the file or the passphrase: the file is missing, open to others, or holds no
+    PKCS#8 key; the passphrase is missing, wrong, or given for a key that is not encrypted; the type is not supported.
     """
     pem = _read_private(path)
     _check_encryption(path, pem, passphrase)
@@ -160,6 +160,6 @@ def _check_encryption(path: Path, pem: bytes, passphrase: bytes | None) -> None:
         raise KeyFault(f"{path} holds no PKCS#8 private key in PEM: convert the key with `openssl pkcs8 -topk8`.")
     if encrypted and not passphrase:
         raise KeyFault(f"The key in {path} is encrypted: give its passphrase in a file or in the environment.")
-    # Whoever gives a passphrase believes that the key is encrypted, and would never learn that it is not.
+    # An operator who gives a passphrase takes the key for encrypted, and would never learn that it is not.
     if not encrypted and passphrase is not None:
         raise KeyFault(f"The key in {path} is not encrypted though a passphrase is given: encrypt it, or give none.")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from certs.devca import create_development_chain
+from signer.custody import open_key
 from signer.key import SigningKey
 from signer.software import KEY_TYPES, SoftwareKey, generate, store
 from tests.support.query import Query
@@ -92,8 +93,7 @@ class Broken(Liar):
 
 def let_keys_be(kind: type[Liar], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let custody give keys of this kind."""
-    real = tsu.open_key
-    monkeypatch.setattr(tsu, "open_key", lambda *arguments, **options: kind(real(*arguments, **options)))
+    monkeypatch.setattr(tsu, "open_key", lambda *arguments, **options: kind(open_key(*arguments, **options)))
 
 
 @pytest.mark.parametrize(

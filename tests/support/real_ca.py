@@ -1,5 +1,6 @@
 """A CA as a TSA's operator has to deal with: a root, and under it the one that issues."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +26,13 @@ class RealCa:
         return issue(subject, public_key, self.issuing.subject.rfc4514_string(), self.issuing_key, extensions)
 
 
-def issue(subject: str, public_key: PublicKey, issuer: str, issuer_key: PrivateKey, extensions) -> x509.Certificate:
+def issue(
+    subject: str,
+    public_key: PublicKey,
+    issuer: str,
+    issuer_key: PrivateKey,
+    extensions: Iterable[tuple[x509.ExtensionType, bool]],
+) -> x509.Certificate:
     builder = x509.CertificateBuilder(
         x509.Name.from_rfc4514_string(issuer),
         x509.Name.from_rfc4514_string(subject),

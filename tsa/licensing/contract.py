@@ -115,7 +115,7 @@ def seconds(moment: str) -> int:
 def issue(key: SigningKey, fields: Mapping[str, object]) -> str:
     """The text of a licence file that says `fields`, those of a Contract; the key is an Ed25519 key.
 
-    Raises ContractFault; what the key raises is not caught.
+    Raises ContractFault. An exception of the key's sign() passes through.
     """
     contract = _checked(lambda: Contract.model_validate(fields))
     if contract.valid_from >= contract.valid_until:
