@@ -75,3 +75,13 @@ def test_no_extension_is_understood(critical: bool) -> None:
 def test_a_policy_that_is_no_object_identifier_makes_no_stamping_policy() -> None:
     with pytest.raises(ValueError, match="is not an object identifier"):
         StampingPolicy("default", (), ["sha256"])
+
+
+# 127, 128 and 255 octets of content: the length of the last two does not fit one octet.
+@pytest.mark.parametrize("octets", [127, 128, 255])
+def test_a_long_policy_that_is_not_offered_is_named_whole(octets: int) -> None:
+    long = "2.999" + ".1" * (octets - 2)
+    assert len(der.content(der.oid(long))) == octets
+    with pytest.raises(UnacceptedPolicy) as refused:
+        POLICY.policy_for(request(policy=long))
+    assert str(refused.value).startswith(f"Policy {long} is not offered here")

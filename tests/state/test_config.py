@@ -10,8 +10,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from certs.der import Malformed, Reader
 from tests.support.server import with_option
-from tsa.state.config import Config, ConfigFault, load, write_default
+from tsa.protocol import der
+from tsa.state.config import MAX_POLICY_OCTETS, Config, ConfigFault, load, write_default
 
 DEFAULT = files("tsa.state").joinpath("default.toml").read_text()
 TLS = '[tls]\ncertificate = "certs/tls.pem"\nkey = "keys/tls.key"\n'
@@ -227,3 +229,15 @@ def test_a_passphrase_file_of_any_name_is_written_so_that_it_is_read_back(tmp_pa
     passphrase = tmp_path / 'a "quoted"\\ näme'
     write_default(tmp_path, passphrase)
     assert load(tmp_path).tsu.passphrase_file == str(passphrase)
+
+
+@pytest.mark.parametrize("key", ["default", "accepted"])
+def test_a_policy_has_at_most_as_many_octets_as_our_verifier_reads(tmp_path: Path, key: str) -> None:
+    longest, too_long = ("2.999" + ".1" * (octets - 2) for octets in (MAX_POLICY_OCTETS, MAX_POLICY_OCTETS + 1))
+    value = {"default": '"{}"', "accepted": '["{}"]'}[key]
+    assert longest in str(config_of(tmp_path, f"[policy]\n{key} = {value.format(longest)}").policy)
+    with pytest.raises(ConfigFault, match=rf"\[policy\] {key}.*has 65 octets, and a policy OID of 64 is the longest"):
+        config_of(tmp_path, f"[policy]\n{key} = {value.format(too_long)}")
+    assert len(Reader(der.oid(longest)).oid("a policy")) > MAX_POLICY_OCTETS
+    with pytest.raises(Malformed):
+        Reader(der.oid(too_long)).oid("a policy")

@@ -17,6 +17,7 @@ from tsa.licensing.contract import Licence
 from tsa.licensing.licences import held
 from tsa.protocol import der
 from tsa.protocol.errors import NoCredentials, UnknownApplication
+from tsa.state.config import policy_id
 from tsa.state.control import Control, ControlFault
 
 ANONYMOUS = "anonymous"
@@ -140,7 +141,7 @@ def add(
     subject = _canonical_subject(certificate_subject)
     try:
         canonical = [str(ip_network(network)) for network in networks]
-        der.oid(policy or "2.999")
+        policy_id(policy or "2.999")
     except ValueError as error:
         raise ControlFault(f"{error}.") from error
     with control.change() as connection:

@@ -59,7 +59,7 @@ def list_applications(config: Config, control: Control) -> list[ApplicationStatu
             licences=each.licence_count(now),
             stamps_per_hour=each.capacity(now) * 3600 // table.window_s,
             used_this_window=used.get(each.id),
-            policy=der.dotted(each.policy[2:]) if each.policy else None,
+            policy=der.dotted(der.content(each.policy)) if each.policy else None,
             networks=[str(network) for network in each.networks],
             certificate_subject=each.certificate_subject,
             state=_state(config, each),

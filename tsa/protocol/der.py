@@ -121,6 +121,12 @@ def read(data: bytes, at: int, end: int, tag: int, what: str) -> tuple[int, int]
     return start, start + size
 
 
+def content(element: bytes) -> bytes:
+    """The content octets of one whole element, such as read() has passed or these functions have made."""
+    size = element[1]
+    return element[2 if size < 0x80 else 2 + (size & 0x7F) :]
+
+
 def _base128(arc: int) -> bytes:
     octets = [arc & 0x7F]
     while arc := arc >> 7:

@@ -211,8 +211,8 @@ def accuracy(microseconds: int) -> bytes:
     millis, micros = divmod(rest, 1_000)
     return der.sequence(
         der.integer(seconds) if seconds else b"",
-        der.tlv(0x80, der.integer(millis)[2:]) if millis else b"",
-        der.tlv(0x81, der.integer(micros)[2:]) if micros else b"",
+        der.tlv(0x80, der.content(der.integer(millis))) if millis else b"",
+        der.tlv(0x81, der.content(der.integer(micros))) if micros else b"",
     )
 
 

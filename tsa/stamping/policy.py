@@ -33,6 +33,6 @@ class StampingPolicy:
         if not request.req_policy:
             return own or self._default
         if request.req_policy not in self._policies and request.req_policy != own:
-            asked = der.dotted(request.req_policy[2:])
+            asked = der.dotted(der.content(request.req_policy))
             raise UnacceptedPolicy(f"Policy {asked} is not offered here: ask for {self._policy_names}, or for none.")
         return request.req_policy

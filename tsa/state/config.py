@@ -21,13 +21,19 @@ from tsa.protocol import der
 from tsa.protocol.oids import HASHES
 from tsa.state import layout
 
+MAX_POLICY_OCTETS = 64
+"""As many as our own verifier reads of an OBJECT IDENTIFIER (certs/der.py)."""
+
 
 class ConfigFault(Exception):
     """tsa.toml cannot be used; the text says where and what to do."""
 
 
-def _oid(text: str) -> str:
-    der.oid(text)
+def policy_id(text: str) -> str:
+    """The OID of a time-stamp policy, dotted. Raises ValueError: it is none, or has more octets than we verify."""
+    octets = len(der.content(der.oid(text)))
+    if octets > MAX_POLICY_OCTETS:
+        raise ValueError(f"{text[:40]}… has {octets} octets, and a policy OID of {MAX_POLICY_OCTETS} is the longest")
     return text
 
 
@@ -72,7 +78,7 @@ def _ntp_server(text: str) -> str:
 
 NtpServer = Annotated[str, AfterValidator(_ntp_server)]
 Network = Annotated[str, AfterValidator(_network)]
-PolicyId = Annotated[str, AfterValidator(_oid)]
+PolicyId = Annotated[str, AfterValidator(policy_id)]
 HashName = Annotated[str, AfterValidator(_hash)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
