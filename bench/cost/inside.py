@@ -25,7 +25,7 @@ from tsa.clock.clock import Clock, ClockPair
 from tsa.clock.gate import Gate, SharedGate
 from tsa.ledger.row import Entry
 from tsa.ledger.segment import record_of
-from tsa.ledger.writer import Ledger
+from tsa.ledger.writer import SegmentWriter
 from tsa.state.meter import shared_meters
 
 LOOKS = 2_000
@@ -50,7 +50,7 @@ async def ledger_us(batch: int) -> float:
     """CPU of a stamp's row, chained, inserted and made durable in a transaction of `batch` rows, µs; of all threads."""
     signer = record_of("{}")
     with tempfile.TemporaryDirectory(prefix="tsa-bench-") as name:
-        ledger, now = Ledger(Path(name), 0, 1 << 40, shared_meters(1)[0]), time.time_ns() // 1000
+        ledger, now = SegmentWriter(Path(name), 0, 1 << 40, shared_meters(1)[0]), time.time_ns() // 1000
         ledger.open(now)
         # Octets of a P-256 token: serialNumber, policy, imprint, TSTInfo, signature.
         serial, policy, imprint, info, signature = (os.urandom(size) for size in (20, 7, 51, 150, 71))
@@ -58,7 +58,8 @@ async def ledger_us(batch: int) -> float:
         commits = max(1, min(MOST_COMMITS, MOST_STAMPS // batch))
         started = time.process_time_ns()
         for _ in range(commits):
-            await ledger.commit(ledger.place(), [entry] * batch, signer)
+            async with ledger.place() as place:
+                await place.commit([entry] * batch, signer)
         used = time.process_time_ns() - started
         await ledger.close()
     return used / 1000 / (commits * batch)

@@ -16,9 +16,9 @@ from tests.support.token import FAILURES
 from tests.support.units import ANYONE, FakePool, answer, application, authority, unit
 from tsa.licensing.applications import Applications
 from tsa.protocol import errors
-from tsa.protocol.errors import PKIFailureInfo, Refusal
+from tsa.protocol.errors import PKIFailureInfo, Refusal, UnknownApplication
 from tsa.protocol.tsp import decode_request, encode_refusal
-from tsa.server.answers import refusal_headers, refusal_status
+from tsa.server.answers import refusal_headers
 from tsa.stamping.intake import Intake, Job
 from tsa.stamping.policy import StampingPolicy
 from tsa.state.meter import shared_meters
@@ -215,14 +215,14 @@ async def test_a_good_request_is_refused_for_the_right_reason(cause: Callable[[]
         await cause()
     assert type(refused.value) is kind
     assert sentence in str(refused.value)
-    assert refusal_status(refused.value) == status
+    assert refused.value.status == status
     assert list(refusal_headers(refused.value)) == ([header] if header else [])
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_wrong_with_a_request_is_said_with_status_200(name: str) -> None:
     refusal = REFUSED[name][0]("x")
-    assert (refusal_status(refusal), refusal_headers(refusal)) == (200, {})
+    assert (refusal.status, refusal_headers(refusal)) == (200, {})
 
 
 def test_no_class_is_without_something_that_raises_it() -> None:
@@ -255,3 +255,10 @@ def test_a_refusal_is_written_as_another_encoder_writes_it(bit: PKIFailureInfo, 
         {"status": "rejection", "status_string": [text], "fail_info": {ASN1_NAMES[bit]}}
     ).dump()
     assert encode_refusal(Refused(text)) == by_hand.sequence(expected)
+
+
+def test_the_status_is_that_of_the_refusal_and_of_what_is_made_of_it() -> None:
+    class Blocked(UnknownApplication):
+        """Another reason to say the same."""
+
+    assert Blocked("x").status == UnknownApplication.status == 403

@@ -20,7 +20,8 @@ from tests.support.stamping import Authority
 from tests.support.units import books
 from tsa.licensing.applications import Application
 from tsa.server.connections import Connections
-from tsa.server.lane import MAX_PIPELINED, Lane, Service
+from tsa.server.lane import MAX_PIPELINED, Lane
+from tsa.server.service import Service
 from tsa.stamping.intake import Job
 from tsa.state.config import ServerTable
 from tsa.state.meter import shared_meters
@@ -168,7 +169,7 @@ def lane_on(desk: Desk) -> tuple[Lane, Transport, Successor]:
     """A lane, its connection, and what would take over from it."""
     (meter,) = shared_meters(1)
     intake: Any = desk
-    service = Service(intake, everybody(), books(), meter, Connections(ServerTable(), meter))
+    service = Service(intake, everybody(), books(), Connections(ServerTable(), meter))
     successor = Successor()
     service.successor = lambda: successor
     lane = Lane(service)

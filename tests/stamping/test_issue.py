@@ -100,7 +100,7 @@ class Till:
 
     def used(self, caller: Application) -> tuple[int, int]:
         """(stamps, refusals) of the hour that it is."""
-        counters = self.authority._books.counters
+        counters = self.authority.books.counters
         return counters.used(caller.id, counters.window(self.now))
 
 
@@ -221,12 +221,12 @@ async def test_what_is_given_back_goes_to_the_hour_that_it_came_from() -> None:
 )
 async def test_what_is_certainly_not_recorded_is_not_billed(fault: Exception, billed: int) -> None:
     till, client = Till(), application(7, stamps=2)
-    till.ledger.fault = fault
+    till.ledger.breaks = fault
     answered = await till.ask(client, client)
     assert_answers(answered, [SystemFailure] * 2)
     assert not any(str(fault) in str(answer) for _, answer in answered)
     assert till.used(client) == (billed, 0)
-    till.ledger.fault = None
+    till.ledger.breaks = None
     assert_answers(await till.ask(client, client), ([LicenceExhausted] if billed else [bytes]) * 2)
 
 

@@ -17,7 +17,8 @@ from tsa.clock.gate import SharedGate
 from tsa.operate import initialise
 from tsa.protocol.errors import SystemFailure
 from tsa.stamping import tsu
-from tsa.stamping.issue import Authority, Books
+from tsa.stamping.books import Books
+from tsa.stamping.issue import Authority
 from tsa.stamping.opening import open_authority, prove, stamp_unbilled, trial_books
 from tsa.stamping.tsu import UnusableTsu
 from tsa.state import layout

@@ -16,13 +16,14 @@ from tests.support.units import NODE, config, unit
 from tsa.ledger import audit as auditing
 from tsa.ledger.audit import Verdict
 from tsa.ledger.serial import SerialNumbers
-from tsa.ledger.writer import Ledger
+from tsa.ledger.writer import SegmentWriter
 from tsa.licensing import bookkeeping
 from tsa.licensing.applications import Application, Licence
 from tsa.licensing.counters import Counters
 from tsa.protocol.errors import Refusal
 from tsa.protocol.tsp import TimeStampReq
-from tsa.stamping.issue import Authority, Books
+from tsa.stamping.books import Books
+from tsa.stamping.issue import Authority
 from tsa.stamping.tsu import TimeStampingUnit
 from tsa.state import layout
 from tsa.state.control import Control
@@ -65,7 +66,7 @@ class Desk:
         self.time_us = START
         self.anyone = application()
         self.counters = counters or Counters(3600)
-        self.ledger = Ledger(self.folder, worker, roll_octets, shared_meters(1)[0])
+        self.ledger = SegmentWriter(self.folder, worker, roll_octets, shared_meters(1)[0])
         self._books = Books(
             clock(lambda: self.time_us * 1_000), SerialNumbers(NODE, worker), self.ledger, self.counters
         )

@@ -12,7 +12,8 @@ from tsa.licensing.applications import Applications
 from tsa.server.app import build_app
 from tsa.server.callers import Callers
 from tsa.server.connections import Connections
-from tsa.server.lane import Lane, Service
+from tsa.server.lane import Lane
+from tsa.server.service import Service
 from tsa.server.web_connection import Handed
 from tsa.stamping.intake import Intake
 from tsa.stamping.issue import Authority
@@ -33,7 +34,7 @@ async def serving(authority: Authority) -> AsyncIterator[tuple[Service, tuple[st
     """Serve *authority* to anyone; its signing workers start with `intake.staff(1)`."""
     (meter,) = shared_meters(1)
     connections = Connections(ServerTable(), meter)
-    service = Service(Intake(authority, meter), everybody(), authority._books, meter, connections)
+    service = Service(Intake(authority, meter), everybody(), authority.books, connections)
     runner = web.AppRunner(build_app(service, [meter]))
     await runner.setup()
     assert runner.server is not None

@@ -8,7 +8,8 @@ import asyncio
 import os
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -28,7 +29,8 @@ from tsa.licensing.counters import Counters
 from tsa.protocol import der
 from tsa.protocol.errors import Refusal
 from tsa.protocol.tsp import TimeStampReq
-from tsa.stamping.issue import Authority, Books
+from tsa.stamping.books import Books, LedgerPlace
+from tsa.stamping.issue import Authority
 from tsa.stamping.tsu import TimeStampingUnit
 from tsa.state.config import Config
 
@@ -70,24 +72,27 @@ class FakePool:
 
 
 class ListLedger:
-    """A ledger that keeps its rows in a list, at once; with a `fault`, it raises that instead."""
+    """A LedgerWriter that keeps its rows in a list, at once; with `breaks`, it raises that instead."""
+
+    fault: str | None = None
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.fault: Exception | None = None
+        self.breaks: Exception | None = None
         self.left = 0  # places that were given and are free again
 
-    def place(self) -> object:
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[LedgerPlace]:
         self.left -= 1
-        return object()
+        try:
+            yield self
+        finally:
+            self.left += 1
 
-    def leave(self, _place: object) -> None:
-        self.left += 1
-
-    async def commit(self, _place: object, entries: Sequence[Entry], _signer: SignerRecord) -> None:
+    async def commit(self, entries: Sequence[Entry], _signer: SignerRecord, /) -> None:
         await asyncio.sleep(0)
-        if self.fault is not None:
-            raise self.fault
+        if self.breaks is not None:
+            raise self.breaks
         self.entries += entries
 
 
@@ -112,7 +117,7 @@ def books(
     now_ns: Callable[[], int] = time.time_ns, accuracy_us: int = 1_000_000, ledger: ListLedger | None = None
 ) -> Books:
     """Books as a process has them when it starts."""
-    return Books(clock(now_ns, accuracy_us), SerialNumbers(NODE, 3), ledger or ListLedger(), counters())  # type: ignore[arg-type]
+    return Books(clock(now_ns, accuracy_us), SerialNumbers(NODE, 3), ledger or ListLedger(), counters())
 
 
 def authority(

@@ -22,6 +22,8 @@ LAST_EPOCH = 254
 """Two octets hold a place, and the last epoch's are kept for what is no worker process."""
 
 _TAG_AND_LENGTH = b"\x02\x14"
+SERIAL_OCTETS = 20
+"""Content octets of a serialNumber."""
 _COUNTS = 1 << 24
 
 

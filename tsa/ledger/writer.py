@@ -45,24 +45,40 @@ class _Batch(NamedTuple):
 
 
 class Place:
-    """The place in the ledger of a batch that is being signed: `settled` once it has come, or never will."""
+    """The place in the ledger of a batch that is being signed.
 
-    __slots__ = ("batch", "settled")
+    It is settled when its batch has come, or never will; the batches behind it wait for that.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("batch", "settled", "writer")
+
+    def __init__(self, writer: SegmentWriter) -> None:
+        self.writer = writer
         self.batch: _Batch | None = None
         self.settled = False
 
+    async def __aenter__(self) -> Place:
+        return self
 
-class Ledger:
-    """The ledger of one worker. Belongs to its event loop; its thread does nothing but commit.
+    async def __aexit__(self, *_fault: object) -> None:
+        self.writer._settle(self)
 
-    `folder` holds the months; a segment that outgrows `roll_octets` is followed by another. `fault` says why nothing
-    can be recorded now, or is None; while there is one, nothing is tried but by retry().
+    async def commit(self, entries: Sequence[Entry], signer: SignerRecord) -> None:
+        """Record `entries` here: they are durable when this returns. Raises LedgerFault."""
+        self.batch = _Batch(entries, signer, asyncio.get_running_loop().create_future())
+        self.writer._settle(self)
+        await self.batch.durable
+
+
+class SegmentWriter:
+    """The ledger of one worker, in SQLite files. Belongs to its event loop; its thread does nothing but commit.
+
+    `folder` holds the months; a segment that outgrows `roll_octets` is followed by another. While there is a fault,
+    nothing is tried but by retry().
     """
 
     def __init__(self, folder: Path, worker: int, roll_octets: int, meter: Meter) -> None:
-        self.fault: str | None = None
+        self._fault: str | None = None
         self.seq, self.last_gen_time = 0, 0  # of the newest row, in µs since the epoch
         self._folder = folder
         self._worker = worker
@@ -98,25 +114,28 @@ class Ledger:
             self._disconnect()
             raise LedgerFault(f"The ledger in {self._folder} cannot be opened: {error}.") from error
 
+    @property
+    def fault(self) -> str | None:
+        """Why nothing can be recorded now; None while it can."""
+        return self._fault
+
+    def suspend(self, why: str) -> None:
+        """Record nothing until a retry() succeeds; `why` is told to whoever asks for the fault."""
+        self._fault = why
+
     def place(self) -> Place:
-        """The next place, for a batch that has its genTime now and is yet to be signed; commit() or leave() it."""
-        self._places.append(Place())
+        """The next place, for a batch that has its genTime now and is yet to be signed: `async with ledger.place()`."""
+        self._places.append(Place(self))
         return self._places[-1]
 
-    def leave(self, place: Place) -> None:
-        """What has this place is there, or will not come: let those behind it pass. Harmless when done already."""
+    def _settle(self, place: Place) -> None:
+        """Marks the place settled and releases those behind it. Harmless when done already."""
         place.settled = True
         while self._places and self._places[0].settled:
             if (batch := self._places.popleft().batch) is not None:
                 self._waiting.append(batch)
         if self._waiting and not self._running:
             self._write()
-
-    async def commit(self, place: Place, entries: Sequence[Entry], signer: SignerRecord) -> None:
-        """Record `entries`, in their place; they are durable when this returns. Raises LedgerFault."""
-        place.batch = _Batch(entries, signer, asyncio.get_running_loop().create_future())
-        self.leave(place)
-        await place.batch.durable
 
     def retry(self, microseconds: int) -> None:
         """After a fault: see whether something can be recorded again; to be called now and then."""
@@ -128,11 +147,11 @@ class Ledger:
             connection.execute("COMMIT")
         except (LedgerFault, sqlite3.Error) as error:
             self._disconnect()
-            self.fault = str(error)
+            self._fault = str(error)
             return
-        if self.fault is not None:
+        if self._fault is not None:
             log.info("ledger writable again", segment=self._name)
-        self.fault = None
+        self._fault = None
 
     @property
     def idle(self) -> bool:
@@ -140,8 +159,9 @@ class Ledger:
         return not (self._places or self._waiting or self._running)
 
     def move(self, worker: int) -> None:
-        """Go on with the files of another worker, from the next open() on; while idle."""
+        """Go on with the files of another worker, from the next retry() on; while idle."""
         self._disconnect()
+        self._fault = "The ledger is begun anew."
         self._worker = worker
         self._name, self._link, self._signers = "", b"", set()
         self.seq, self.last_gen_time = 0, 0
@@ -155,7 +175,7 @@ class Ledger:
 
     def _write(self) -> None:
         """Insert what waits, as far as it is of one month, and have the thread commit it."""
-        if self.fault is not None:
+        if self._fault is not None:
             waiting, self._waiting = self._waiting, []
             self._refuse(waiting, lost=True)
             return
@@ -208,7 +228,7 @@ class Ledger:
 
     def _failed(self, error: BaseException, seq: int | None = None) -> None:
         """Nothing leaves; whether row `seq` of a commit that was begun is there after all, the file itself must say."""
-        self.fault = f"The ledger {self._folder / self._name} cannot be written: {error}."
+        self._fault = f"The ledger {self._folder / self._name} cannot be written: {error}."
         running, waiting, self._running, self._waiting = self._running, self._waiting, [], []
         self._refuse(running, lost=seq is None or self._lacks(seq))
         self._refuse(waiting, lost=True)
@@ -227,7 +247,7 @@ class Ledger:
     def _refuse(self, batches: Sequence[_Batch], *, lost: bool) -> None:
         for batch in batches:
             if not batch.durable.done():
-                batch.durable.set_exception(LedgerFault(self.fault or "", lost=lost))
+                batch.durable.set_exception(LedgerFault(self._fault or "", lost=lost))
 
     def _roll_if_due(self, microseconds: int) -> None:
         """Go on in another segment when the month is over or the present one is large."""

@@ -14,7 +14,7 @@ from tsa.client import TIMEOUT_S, StampFault, post, request_for
 from tsa.clock.gate import SharedGate
 from tsa.licensing.bookkeeping import heads_text, keep_witness, witness_due
 from tsa.protocol.oids import HASHES
-from tsa.stamping.issue import Books
+from tsa.stamping.books import Books
 from tsa.stamping.opening import open_authority, stamp_unbilled, trial_books
 from tsa.state.config import Config
 from tsa.state.control import Control

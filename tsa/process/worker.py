@@ -16,21 +16,22 @@ from aiohttp import web
 
 from tsa.clock.clock import Clock
 from tsa.clock.gate import SharedGate
-from tsa.ledger.segment import LedgerFault
-from tsa.ledger.serial import SerialNumbers, place_of
-from tsa.ledger.writer import Ledger
+from tsa.ledger.serial import SerialNumbers
+from tsa.ledger.writer import SegmentWriter
 from tsa.licensing.capacity import measure
 from tsa.licensing.counters import Counters
+from tsa.process.ledger_watch import LedgerWatch
 from tsa.server.acceptor import Acceptor
 from tsa.server.app import build_app
 from tsa.server.callers import Callers
 from tsa.server.connections import TICK_S, Connections
-from tsa.server.lane import Lane, Service
+from tsa.server.lane import Lane
 from tsa.server.listening import refuse_new
+from tsa.server.service import Service
 from tsa.server.tls import TlsFault, renew, server_context
 from tsa.server.web_connection import Handed
+from tsa.stamping.books import Books
 from tsa.stamping.intake import Intake
-from tsa.stamping.issue import Books
 from tsa.stamping.opening import open_authority
 from tsa.stamping.tsu import UnusableTsu
 from tsa.state import layout
@@ -72,24 +73,36 @@ class _Worker:
         self._place = place
         self._meter = place.meters[place.number]
         self._meter.started = int(time.time())
-        self._books = Books(
-            Clock(place.gate),
-            SerialNumbers(bytes.fromhex(config.tsu.node), place.number),
-            Ledger(layout.ledger(config.dir), place.number, config.ledger.roll_mib << 20, self._meter),
-            place.counters,
-        )
+        self._ledger = SegmentWriter(layout.ledger(config.dir), place.number, config.ledger.roll_mib << 20, self._meter)
+        serials = SerialNumbers(bytes.fromhex(config.tsu.node), place.number)
+        self._books = Books(Clock(place.gate), serials, self._ledger, place.counters)
+        self._watch = LedgerWatch(self._ledger, self._books, place.number)
         self._patience_s: asyncio.Future[float]
         self._turn = asyncio.Lock()
         self._said: object = None  # the licences and the key that were last held against each other
 
     async def serve(self) -> None:
-        config, loop = self._config, asyncio.get_running_loop()
+        """From the first token to the last answer. Raises UnusableTsu, ControlFault or TlsFault before the first."""
+        loop = asyncio.get_running_loop()
         self._patience_s = loop.create_future()
+        acceptor = await self._assemble()
+        acceptor.start(self._tls, self._config.server.deadline_s)
+        self._listen_to_signals(loop)
+        ticking = asyncio.create_task(self._tick())
+        log.info("worker serves", worker=self._place.number)
+        await self._drain(acceptor, await self._patience_s)
+        ticking.cancel()
+        self._service.intake.authority.pool.close()
+        await self._ledger.close()
+        log.info("worker ends", worker=self._place.number)
+
+    async def _assemble(self) -> Acceptor:
+        """All that serving needs, and what will let connections in."""
+        config = self._config
         authority = await open_authority(config, self._books)
-        self._begin_epoch()
-        self._open_ledger()
+        self._watch.begin()
         connections = Connections(config.server, self._meter)
-        self._service = Service(Intake(authority, self._meter), Callers(config), self._books, self._meter, connections)
+        self._service = Service(Intake(authority, self._meter), Callers(config), self._books, connections)
         self._service.log_requests = config.log.requests
         self._staff()
         runner = web.AppRunner(build_app(self._service, self._place.meters))
@@ -98,20 +111,15 @@ class _Worker:
         assert web_server is not None  # noqa: S101 - setup() has made it
         self._service.successor = lambda: Handed(web_server, self._service.connections)
         self._tls = server_context(config)
-        acceptor = Acceptor(self._place.listening, self._meter, self._place.meters, lambda: Lane(self._service))
-        acceptor.start(self._tls, config.server.deadline_s)
-        self._listen_to_signals(loop)
-        ticking = asyncio.create_task(self._tick())
-        log.info("worker serves", worker=self._place.number)
-        patience_s = await self._patience_s
+        return Acceptor(self._place.listening, self._meter, self._place.meters, lambda: Lane(self._service))
+
+    async def _drain(self, acceptor: Acceptor, patience_s: float) -> None:
+        """Answer whoever is connected, let nobody new in, and wait until all have gone."""
+        loop = asyncio.get_running_loop()
         until = loop.time() + patience_s
         self._service.connections.draining = True
         await acceptor.finish(max(until, loop.time() + 1.0))
         await self._service.connections.drain(until)
-        ticking.cancel()
-        self._service.intake.authority.pool.close()
-        await self._books.ledger.close()
-        log.info("worker ends", worker=self._place.number)
 
     def _listen_to_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.add_signal_handler(signal.SIGTERM, lambda: self._stop(self._config.server.drain_s))
@@ -140,40 +148,11 @@ class _Worker:
             try:
                 if service.callers.refresh():
                     self._staff()
-                self._begin_epoch()
-                if self._books.ledger.fault is not None and not self._books.clock.why_closed():
-                    self._books.ledger.retry(time.time_ns() // 1_000)
+                self._watch.tick()
             except Exception:  # the next tick tries again; without ticks there would be no deadlines
                 log.exception("tick failed", worker=self._place.number)
-            self._meter.ledger_fault = self._books.ledger.fault is not None
+            self._meter.ledger_fault = self._ledger.fault is not None
             await asyncio.sleep(TICK_S)
-
-    def _open_ledger(self) -> None:
-        """A ledger that cannot be opened now is tried again with each tick; until then requests are refused.
-
-        While the clock is not trusted it would begin a file in whatever month that shows.
-        """
-        if self._books.clock.why_closed():
-            self._books.ledger.fault = "The ledger is opened when the clock is trusted."
-            return
-        try:
-            self._books.ledger.open(time.time_ns() // 1_000)
-        except LedgerFault as fault:
-            log.error("ledger not opened", worker=self._place.number, reason=str(fault))
-            self._books.ledger.fault = str(fault)
-
-    def _begin_epoch(self) -> None:
-        """After `tsa clock accept`, go on with serial numbers and ledger files that know no wrong time."""
-        books, epoch = self._books, self._place.gate.read().epoch
-        if epoch == books.clock.epoch or not books.ledger.idle:
-            return
-        place = place_of(self._place.number, epoch)
-        books.serials.move(place)
-        books.ledger.move(place)
-        books.ledger.fault = "The ledger is begun anew."
-        books.counters.forget_after(books.clock.wall_us())
-        books.clock.begin_epoch(epoch)
-        log.info("newest genTime accepted as wrong", worker=self._place.number, ledger=place)
 
     def _staff(self) -> None:
         """Have as many signing workers as the licences ask for, and say how what is sold fits what can be signed."""

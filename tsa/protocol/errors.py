@@ -7,6 +7,7 @@ to the caller as statusString, so it says in one sentence what to change and not
 from __future__ import annotations
 
 from enum import IntEnum
+from http import HTTPStatus
 from typing import ClassVar
 
 
@@ -35,9 +36,15 @@ class PKIFailureInfo(IntEnum):
 
 
 class Refusal(Exception):
-    """A request that gets no token; `str()` is its statusString."""
+    """A request that gets no token; `str()` is its statusString.
+
+    `status` is the HTTP status that carries it: 200 for what RFC 3161 has a failInfo for, another where HTTP says more
+    to whoever stands between. `counts_for_application` is whether it is yet to be counted for the one that asked.
+    """
 
     fail_info: ClassVar[PKIFailureInfo]
+    status: ClassVar[HTTPStatus] = HTTPStatus.OK
+    counts_for_application: ClassVar[bool] = True
 
 
 class MalformedRequest(Refusal):
@@ -93,21 +100,30 @@ class SystemFailure(Refusal):
 class QueueFull(SystemFailure):
     """More requests wait than can be signed in time."""
 
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
 
 class UnknownApplication(Refusal):
     """The credentials name no application that may stamp here; unknown and disabled look alike."""
 
     fail_info = PKIFailureInfo.badRequest
+    status = HTTPStatus.FORBIDDEN
+    counts_for_application = False  # it is nobody's
 
 
 class NoCredentials(Refusal):
     """Stamps are for registered applications, and the request names none."""
 
     fail_info = PKIFailureInfo.badRequest
+    status = HTTPStatus.UNAUTHORIZED
+    counts_for_application = False  # it is nobody's
 
 
 class LicenceExhausted(SystemFailure):
     """The application has used the capacity of its licences in this window; `retry_after_s` seconds are left of it."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    counts_for_application = False  # the quota has counted it, in the window that it is for
 
     def __init__(self, sentence: str, *, retry_after_s: int) -> None:
         super().__init__(sentence)

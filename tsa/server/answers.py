@@ -6,24 +6,12 @@ import secrets
 from email.utils import formatdate
 from http import HTTPStatus
 
-from tsa.protocol.errors import LicenceExhausted, NoCredentials, QueueFull, Refusal, UnknownApplication
+from tsa.protocol.errors import LicenceExhausted, NoCredentials, QueueFull, Refusal
 from tsa.protocol.tsp import encode_refusal
 
 QUERY_TYPE = "application/timestamp-query"
 REPLY_TYPE = "application/timestamp-reply"
 SERVER = "tsa"
-
-_STATUSES = {
-    NoCredentials: HTTPStatus.UNAUTHORIZED,
-    UnknownApplication: HTTPStatus.FORBIDDEN,
-    LicenceExhausted: HTTPStatus.TOO_MANY_REQUESTS,
-    QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-
-
-def refusal_status(refusal: Refusal) -> HTTPStatus:
-    """200 for what RFC 3161 has a failInfo for, another where HTTP says more to whoever stands between."""
-    return _STATUSES.get(type(refusal), HTTPStatus.OK)
 
 
 def refusal_headers(refusal: Refusal) -> dict[str, str]:
@@ -68,7 +56,7 @@ class Replies:
     def _whole(self, answer: bytes | Refusal, close: bool) -> bytes:
         status, headers = HTTPStatus.OK, {"Content-Type": REPLY_TYPE}
         if isinstance(answer, Refusal):
-            status, headers, answer = refusal_status(answer), headers | refusal_headers(answer), encode_refusal(answer)
+            status, headers, answer = answer.status, headers | refusal_headers(answer), encode_refusal(answer)
         if close:
             headers["Connection"] = "close"
         return self._head(status, headers, len(answer)) + answer

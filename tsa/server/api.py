@@ -20,8 +20,8 @@ from tsa.ledger.segment import LedgerFault
 from tsa.licensing.applications import ANONYMOUS, Application
 from tsa.protocol import der
 from tsa.protocol.errors import NoCredentials, Refusal
-from tsa.server.answers import REPLY_TYPE, refusal_headers, refusal_status
-from tsa.server.lane import Service
+from tsa.server.answers import REPLY_TYPE, refusal_headers
+from tsa.server.service import Service
 from tsa.state import layout
 
 USAGE_ROWS = 1000
@@ -63,7 +63,7 @@ class _Api:
             try:
                 return await work(request, self._application(request))
             except Refusal as refusal:
-                return _error(refusal_status(refusal), str(refusal), refusal_headers(refusal))
+                return _error(refusal.status, str(refusal), refusal_headers(refusal))
             except _Fault as fault:
                 return _error(fault.status, str(fault))
             except (LedgerFault, sqlite3.Error) as fault:
@@ -85,7 +85,7 @@ class _Api:
         if not _SERIAL.fullmatch(serial):
             raise _Fault(HTTPStatus.BAD_REQUEST, "A serialNumber is written as 1 to 40 hexadecimal digits here.")
         archive = Archive(layout.ledger(self._service.intake.authority.config.dir))
-        record = await asyncio.to_thread(archive.find_serial, der.integer(int(serial, 16))[2:])
+        record = await asyncio.to_thread(archive.find_serial, der.content(der.integer(int(serial, 16))))
         if record is None or record.application != application.id:
             raise _Fault(HTTPStatus.NOT_FOUND, "No stamp of this application has that serialNumber.")
         return web.Response(body=record.token, content_type=REPLY_TYPE)

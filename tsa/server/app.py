@@ -11,12 +11,12 @@ from aiohttp import HttpVersion10, web
 
 from tsa.protocol.errors import Refusal
 from tsa.protocol.tsp import encode_refusal
-from tsa.server.answers import REPLY_TYPE, SERVER, refusal_headers, refusal_status
+from tsa.server.answers import REPLY_TYPE, SERVER, refusal_headers
 from tsa.server.api import api_routes
 from tsa.server.body import read_body, refuse_unread, send_continue
 from tsa.server.heads import is_query_type
-from tsa.server.lane import Service
 from tsa.server.metrics import render
+from tsa.server.service import Service
 from tsa.server.site import site_routes
 from tsa.server.verification import verification_routes
 from tsa.server.web_connection import MALFORMED
@@ -82,29 +82,25 @@ async def _stamp(request: web.Request) -> web.StreamResponse:
     service = request.app[SERVICE]
     if fault := _head_fault(request, service.connections.limits.body_limit):
         return await refuse_unread(request, fault) if fault.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else fault
-    application = None
+    job = _Awaited()
     try:
         application = service.callers.of(request)
         body = await read_body(request, service.connections.limits.body_limit)
         if body is None:
             return await refuse_unread(request, _too_large(service.connections.limits.body_limit))
-        job = _Awaited()
         service.intake.submit(body, job, application)
-        answer = await job.answer
     except TimeoutError:
         return _closing(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.")
     except web.RequestPayloadError:
         return _closing(HTTPStatus.BAD_REQUEST, MALFORMED)
     except Refusal as refusal:
-        service.meter.refused(refusal)
-        answer = refusal
+        service.intake.refuse(job, refusal)
+    answer = await job.answer
     if isinstance(answer, bytes):
         return web.Response(body=answer, content_type=REPLY_TYPE)
-    if application is not None:
-        service.refused(application, answer)
     return web.Response(
         body=encode_refusal(answer),
-        status=refusal_status(answer),
+        status=answer.status,
         headers=refusal_headers(answer),
         content_type=REPLY_TYPE,
     )

@@ -8,47 +8,23 @@ a body is cut out by its length. What the lane has not understood it has not con
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import cast
 
 import structlog
 
 from tsa.licensing.applications import Application, Applications
-from tsa.protocol.errors import LicenceExhausted, NoCredentials, Refusal
-from tsa.server.answers import Replies, refusal_status
-from tsa.server.callers import Callers
-from tsa.server.connections import Connections, outlives_eof
+from tsa.protocol.errors import NoCredentials, Refusal
+from tsa.server.connections import outlives_eof
 from tsa.server.heads import MAX_HEAD, PlainHead, plain_head
-from tsa.stamping.intake import Intake, Job
-from tsa.stamping.issue import Books
-from tsa.state.meter import Meter
+from tsa.server.service import Service
+from tsa.stamping.intake import Job
 
 MAX_HEADS_KEPT = 8
 MAX_PIPELINED = 64
 
 log = structlog.get_logger()
-
-
-class Service:
-    """What the connections of one process share."""
-
-    def __init__(self, intake: Intake, callers: Callers, books: Books, meter: Meter, connections: Connections) -> None:
-        self.intake = intake
-        self.callers = callers
-        self.books = books
-        self.meter = meter
-        self.connections = connections
-        self.replies = Replies()
-        self.log_requests = False
-        self.successor: Callable[[], asyncio.Protocol]
-
-    def refused(self, application: Application, refusal: Refusal) -> None:
-        """Count a refusal to an application; those for want of capacity were counted when it was sought."""
-        if not isinstance(refusal, LicenceExhausted):
-            self.books.counters.refused(application.id, time.time_ns() // 1_000)
 
 
 class Stamp(Job):
@@ -63,8 +39,6 @@ class Stamp(Job):
 
     def deliver(self, answer: bytes | Refusal) -> None:
         self.answer = answer
-        if isinstance(answer, Refusal):
-            self._lane._service.refused(self.application, answer)
         self._lane.flush()
 
 
@@ -155,18 +129,14 @@ class Lane(asyncio.Protocol):
         return head
 
     def _submit(self, body: bytes, head: PlainHead) -> None:
-        stamp = Stamp(self, head.close)
+        stamp, intake = Stamp(self, head.close), self._service.intake
+        try:
+            intake.submit(body, stamp, self._caller(head))
+        except Refusal as refusal:
+            intake.refuse(stamp, refusal)
+        # It has its place only now: what was answered at once is written by _serve(), in its turn.
         self._pending.append(stamp)
         self._closing = head.close
-        application = None
-        try:
-            application = self._caller(head)
-            self._service.intake.submit(body, stamp, application)
-        except Refusal as refusal:
-            self._service.meter.refused(refusal)
-            if application is not None:
-                self._service.refused(application, refusal)
-            stamp.answer = refusal
 
     def _caller(self, head: PlainHead) -> Application:
         """The application behind a head; found again without asking while neither head nor applications change."""
@@ -263,6 +233,6 @@ def _may_become_plain(octets: bytes) -> bool:
 
 def _log_request(answer: bytes | Refusal) -> None:
     if isinstance(answer, Refusal):
-        log.info("request", status=int(refusal_status(answer)), fail_info=answer.fail_info.name)
+        log.info("request", status=int(answer.status), fail_info=answer.fail_info.name)
     else:
         log.info("request", status=200)

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from tsa.licensing.applications import Application
 from tsa.licensing.counters import Counters
 from tsa.protocol.errors import PKIFailureInfo
-from tsa.server.lane import Service
+from tsa.server.service import Service
 from tsa.state.meter import BATCH_BOUNDS, LATENCY_BOUNDS_S, Meter
 
 

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from jinja2 import Environment, StrictUndefined
 
 import tsa
-from tsa.server.lane import Service
+from tsa.server.service import Service
 
 LANGUAGES = ("en", "zh")
 TYPES = {".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml"}

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from tsa.server.body import read_body, refuse_unread, send_continue
 from tsa.server.heads import MAX_HEAD
-from tsa.server.lane import Service
+from tsa.server.service import Service
 from tsa.server.web_connection import MALFORMED
 from tsa.verify import material
 from tsa.verify.datum import Datum, DigestDatum, OctetsDatum

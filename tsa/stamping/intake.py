@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import structlog
 
 from tsa.licensing.applications import Application
-from tsa.protocol.errors import QueueFull, Refusal, SystemFailure
+from tsa.protocol.errors import QueueFull, Refusal
 from tsa.protocol.tsp import TimeStampReq
-from tsa.stamping.issue import FAULT, Authority
+from tsa.stamping.issue import Authority
 from tsa.state.meter import Meter
 
 log = structlog.get_logger()
@@ -89,10 +89,10 @@ class Intake:
     def submit(self, octets: bytes, job: Job, application: Application) -> None:
         """Queue `job` for the TimeStampReq in `octets`.
 
-        Raises Refusal when there will be no token; `deliver` is then not called.
+        Raises Refusal when there will be no token; `deliver` is then not called, but by refuse().
         """
-        job.request, job.policy = self.authority.admit(octets, application)
         job.application = application
+        job.request, job.policy = self.authority.admit(octets, application)
         line = self._lines.get(application.id)
         if line is None:
             line = self._lines[application.id] = _Line()
@@ -106,6 +106,13 @@ class Intake:
         self._waiting += 1
         if self._idle:
             self._idle.popleft().set_result(None)
+
+    def refuse(self, job: Job, refusal: Refusal) -> None:
+        """Answer with a refusal. Every refusal of a stamp passes here, and is counted here alone (decision 5)."""
+        self._meter.refused(refusal)
+        if refusal.counts_for_application:
+            self.authority.books.counters.refused(job.application.id, time.time_ns() // 1_000)
+        self._deliver(job, refusal)
 
     @property
     def waiting(self) -> int:
@@ -128,17 +135,10 @@ class Intake:
                 self._idle.append(idle)
                 await idle
             batch, expired = self._take()
-            if expired:
-                self._deliver(expired, [_expired()] * len(expired))
+            for job in expired:
+                self.refuse(job, _expired())
             if batch:
-                self._deliver(batch, await self._issue(batch))
-
-    async def _issue(self, batch: list[Job]) -> Sequence[bytes | Refusal]:
-        try:
-            return await self.authority.issue(batch)
-        except Exception:  # a worker that ended here would leave everybody waiting
-            log.exception("batch failed", size=len(batch))
-            return [SystemFailure(FAULT)] * len(batch)
+                self._answer(batch, await self.authority.issue(batch))
 
     def _take(self) -> tuple[list[Job], list[Job]]:
         """At most a batch, from the applications in turn; and those met on the way that have waited too long.
@@ -184,7 +184,7 @@ class Intake:
             else:
                 expired.append(job)
 
-    def _deliver(self, batch: list[Job], answers: Sequence[bytes | Refusal]) -> None:
+    def _answer(self, batch: list[Job], answers: Sequence[bytes | Refusal]) -> None:
         """Count, then answer: whoever has an answer finds it counted."""
         now = time.monotonic()
         stamped = [now - job.arrived for job, answer in zip(batch, answers, strict=True) if isinstance(answer, bytes)]
@@ -192,11 +192,15 @@ class Intake:
             self._meter.batch(stamped)
         for job, answer in zip(batch, answers, strict=True):
             if isinstance(answer, Refusal):
-                self._meter.refused(answer)
-            try:
-                job.deliver(answer)
-            except Exception:  # one connection's trouble is not that of the others in its batch
-                log.exception("answer not delivered")
+                self.refuse(job, answer)
+            else:
+                self._deliver(job, answer)
+
+    def _deliver(self, job: Job, answer: bytes | Refusal) -> None:
+        try:
+            job.deliver(answer)
+        except Exception:  # one connection's trouble is not that of the others in its batch
+            log.exception("answer not delivered")
 
 
 def _expired() -> QueueFull:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 import structlog
 
 from signer.pool import SigningPool
-from tsa.clock.clock import Clock
 from tsa.ledger.row import Entry
 from tsa.ledger.segment import LedgerFault, record_signer
-from tsa.ledger.serial import SerialNumbers
-from tsa.ledger.writer import Ledger
+from tsa.ledger.serial import SERIAL_OCTETS
 from tsa.licensing.applications import Application
-from tsa.licensing.counters import Counters
-from tsa.protocol import cms, tsp
+from tsa.protocol import cms, der, tsp
 from tsa.protocol.errors import Refusal, SystemFailure
 from tsa.protocol.tsp import TimeStampReq
+from tsa.stamping.books import Books
 from tsa.stamping.policy import StampingPolicy
 from tsa.stamping.tsu import TimeStampingUnit
 from tsa.state.config import Config
@@ -38,16 +36,8 @@ class Admitted(Protocol):
 
 
 _J = TypeVar("_J", bound=Admitted)
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """What outlives every authority of a process: its clock, its serial numbers, its ledger, the licence counters."""
-
-    clock: Clock
-    serials: SerialNumbers
-    ledger: Ledger
-    counters: Counters
+# Only policies that are offered come here, so there are few.
+_policy_content = lru_cache(maxsize=256)(der.content)
 
 
 class Authority:
@@ -57,7 +47,7 @@ class Authority:
         self.config = config
         self.tsu = tsu
         self.pool = pool
-        self._books = books
+        self.books = books
         self._policy = StampingPolicy(config.policy.default, config.policy.accepted, config.policy.hashes)
         self._template = cms.TokenTemplate(tsu.signer, signing_time=config.token.signing_time)
         self._record = record_signer(tsu.signer, signing_time=config.token.signing_time)
@@ -76,13 +66,13 @@ class Authority:
 
         Raises TimeNotAvailable, or SystemFailure outside the time in which the key may sign.
         """
-        gen_time, accuracy = self._books.clock.gen_time()
+        gen_time, accuracy = self.books.clock.gen_time()
         self._check_usable(gen_time)
         return gen_time, accuracy
 
     def untrusted_moment(self) -> tuple[int, int]:
         """As moment(), also while the clock is not trusted: for a token that nobody gets. Raises SystemFailure."""
-        gen_time = self._books.clock.wall_us()
+        gen_time = self.books.clock.wall_us()
         self._check_usable(gen_time)
         return gen_time, self.config.clock.max_accuracy_ms * 1_000
 
@@ -91,20 +81,37 @@ class Authority:
             raise SystemFailure("The certificate of this authority is not valid now: tell its operator.")
 
     async def issue(self, batch: Sequence[Admitted]) -> Sequence[bytes | Refusal]:
-        """The answer to each request of a batch, in order: a TimeStampResp that grants, or why there is none."""
+        """The answer to each request of a batch, in order: a TimeStampResp that grants, or why there is none.
+
+        Raises nothing: whatever broke, the callers get an answer and the signing worker goes on.
+        """
+        answers: list[bytes | Refusal] = [SystemFailure(FAULT)] * len(batch)
         try:
-            gen_time, accuracy = self.moment()
+            await self._issue(batch, answers)
         except Refusal as refusal:
             return [refusal] * len(batch)
+        except LedgerFault:  # the ledger has logged it
+            pass
+        except Exception:
+            log.exception("batch failed", size=len(batch))
+        return answers
+
+    async def _issue(self, batch: Sequence[Admitted], answers: list[bytes | Refusal]) -> None:
+        """Put an answer in the place of each request that gets one. Raises Refusal, of the whole batch, or a fault."""
+        gen_time, accuracy = self.moment()
         wanted = Counter(job.application for job in batch)
-        paid = self._books.counters.debit(wanted, gen_time)
+        paid = self.books.counters.debit(wanted, gen_time)
         if paid == wanted:
-            return await self._issue_paid(batch, paid, gen_time, accuracy)
+            answers[:] = await self._issue_paid(batch, paid, gen_time, accuracy)
+            return
         chosen, refused = self._choose(batch, paid)
-        answers = await self._issue_paid(chosen, paid, gen_time, accuracy) if chosen else []
-        tokens = iter(answers)
-        exhausted = {each: self._books.counters.exhausted(each, gen_time) for each in wanted}
-        return [exhausted[job.application] if at in refused else next(tokens) for at, job in enumerate(batch)]
+        exhausted = {each: self.books.counters.exhausted(each, gen_time) for each in wanted}
+        for at in refused:
+            answers[at] = exhausted[batch[at].application]
+        tokens = iter(await self._issue_paid(chosen, paid, gen_time, accuracy) if chosen else [])
+        for at in range(len(batch)):
+            if at not in refused:
+                answers[at] = next(tokens)
 
     def _choose(self, batch: Sequence[_J], paid: Mapping[Application, int]) -> tuple[list[_J], set[int]]:
         """The requests that capacity was left for, first come first served, and the places of the others."""
@@ -119,24 +126,17 @@ class Authority:
 
     async def _issue_paid(
         self, batch: Sequence[Admitted], paid: Mapping[Application, int], gen_time: int, accuracy: int
-    ) -> Sequence[bytes | Refusal]:
-        """Stamp, record, and only then answer; what is certain not to be recorded is not billed (DESIGN 5.2, 5.5)."""
-        lost, ledger = True, self._books.ledger
-        place = ledger.place()
+    ) -> Sequence[bytes]:
+        """Stamp, record, and only then answer; what is certain not to be recorded is not billed (decisions 2 and 5)."""
         try:
-            entries, tokens = await self.stamp(batch, gen_time, accuracy)
-            await ledger.commit(place, entries, self._record)
-        except LedgerFault as fault:
-            lost = fault.lost
-        except Exception:  # whatever broke, the callers get an answer and the process stays up
-            log.exception("batch failed", size=len(batch))
-        else:
-            return tokens
-        finally:
-            ledger.leave(place)
-        if lost:
-            self._books.counters.give_back(paid, gen_time)
-        return [SystemFailure(FAULT)] * len(batch)
+            async with self.books.ledger.place() as place:
+                entries, tokens = await self.stamp(batch, gen_time, accuracy)
+                await place.commit(entries, self._record)
+        except Exception as fault:
+            if not isinstance(fault, LedgerFault) or fault.lost:
+                self.books.counters.give_back(paid, gen_time)
+            raise
+        return tokens
 
     async def stamp(self, batch: Sequence[Admitted], gen_time: int, accuracy: int) -> tuple[list[Entry], list[bytes]]:
         """The ledger entries and the granting TimeStampResps of a batch; nothing is billed or recorded here.
@@ -145,7 +145,7 @@ class Authority:
         """
         template, name, tsu = self._template, self._tsa_name, self._record.number
         moment = tsp.generalized_time(gen_time, self.config.token.fraction_digits) + tsp.accuracy(accuracy)
-        serials = self._books.serials.take(len(batch), gen_time)
+        serials = self.books.serials.take(len(batch), gen_time)
         infos = [
             tsp.tst_info(job.policy, job.request.message_imprint, serial, moment, job.request.nonce, name)
             for job, serial in zip(batch, serials, strict=True)
@@ -159,9 +159,9 @@ class Authority:
             entries.append(
                 Entry(
                     gen_time,
-                    serial[2:],
+                    serial[-SERIAL_OCTETS:],
                     job.application.id,
-                    job.policy[2:],
+                    _policy_content(job.policy),
                     request.message_imprint[-request.hash_algorithm.digest_size :],
                     request.cert_req,
                     tsu,

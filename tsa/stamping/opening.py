@@ -12,14 +12,15 @@ from signer.pool import SigningPool
 from tsa.clock.clock import Clock
 from tsa.clock.gate import SharedGate
 from tsa.ledger.serial import SerialNumbers
-from tsa.ledger.writer import Ledger
+from tsa.ledger.writer import SegmentWriter
 from tsa.licensing.applications import ANONYMOUS, Application
 from tsa.licensing.capacity import most_signing_workers
 from tsa.licensing.counters import Counters
 from tsa.protocol import tsp
 from tsa.protocol.errors import Refusal
 from tsa.protocol.oids import HASHES
-from tsa.stamping.issue import Authority, Books
+from tsa.stamping.books import Books
+from tsa.stamping.issue import Authority
 from tsa.stamping.tsu import UnusableTsu, load_tsu
 from tsa.state import layout
 from tsa.state.config import Config
@@ -97,6 +98,6 @@ def trial_books(config: Config, place: int, gate: SharedGate) -> Books:
     return Books(
         clock,
         SerialNumbers(bytes.fromhex(config.tsu.node), place),
-        Ledger(layout.ledger(config.dir), place, config.ledger.roll_mib << 20, shared_meters(1)[0]),
+        SegmentWriter(layout.ledger(config.dir), place, config.ledger.roll_mib << 20, shared_meters(1)[0]),
         Counters(config.licence.window_s),
     )
