@@ -122,7 +122,7 @@ def _der(certificate: x509.Certificate) -> bytes:
 
 
 def read_token(raw: bytes, signer: x509.Certificate) -> Token:
-    """The parts of a TimeStampToken, each checked against "The token" in docs/conformance.md, the signature included."""
+    """The parts of a TimeStampToken, checked against "The token" in docs/conformance.md, the signature included."""
     content_type, content = der.read(raw).of(der.SEQUENCE)
     assert content_type.raw == SIGNED_DATA
     (signed_data,) = content.of(0xA0)
