@@ -30,6 +30,11 @@ def reply(body: bytes, status: int = 200) -> web.Response:
     return web.Response(body=body, status=status, content_type="application/timestamp-reply")
 
 
+def body_of(response: web.Response) -> bytes:
+    assert isinstance(response.body, bytes)
+    return response.body
+
+
 class Tsa:
     """An HTTP server that does what a test wants with each request."""
 
@@ -143,13 +148,13 @@ async def no_certificates(double: Tsa, octets: bytes) -> web.Response:
 
 
 async def twisted(double: Tsa, octets: bytes) -> web.Response:
-    body = bytearray((await double.honest(octets)).body)  # type: ignore[arg-type]
+    body = bytearray(body_of(await double.honest(octets)))
     body[-1] ^= 1
     return reply(bytes(body))
 
 
 async def cut(double: Tsa, octets: bytes) -> web.Response:
-    return reply((await double.honest(octets)).body[:-1])  # type: ignore[index]
+    return reply(body_of(await double.honest(octets))[:-1])
 
 
 async def web_page(_double: Tsa, _octets: bytes) -> web.Response:
@@ -157,7 +162,7 @@ async def web_page(_double: Tsa, _octets: bytes) -> web.Response:
 
 
 async def endless(double: Tsa, octets: bytes) -> web.Response:
-    return reply((await double.honest(octets)).body + bytes(client.REPLY_LIMIT))  # type: ignore[operator]
+    return reply(body_of(await double.honest(octets)) + bytes(client.REPLY_LIMIT))
 
 
 def refusing(refusal: Refusal, status: int) -> Callable[[Tsa, bytes], Awaitable[web.Response]]:

@@ -8,7 +8,7 @@ import tracemalloc
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 from cryptography import x509
@@ -16,7 +16,7 @@ from cryptography import x509
 from tests.support import der
 from tests.support.commands import run
 from tests.support.elsewhere import Elsewhere
-from tests.support.query import Query
+from tests.support.query import Parts, Query
 from tests.support.server import TSA
 from tests.support.stamping import Authority, query_for
 
@@ -27,7 +27,7 @@ Stamped = Callable[..., Path]
 def stamped(authority: Authority, tmp_path: Path) -> Stamped:
     """Writes a file, and its token beside it."""
 
-    def make(name: str = "contract.txt", data: bytes = b"the contract", **parts: object) -> Path:
+    def make(name: str = "contract.txt", data: bytes = b"the contract", **parts: Unpack[Parts]) -> Path:
         file = tmp_path / name
         file.write_bytes(data)
         query = query_for(data, **parts)

@@ -1,6 +1,7 @@
 """docs/conformance.md, "The HTTP around it": methods, media types, credentials, and the ways a body may come."""
 
 import base64
+from collections.abc import Callable
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_unknown_application(authority: Authority, connection: Connection, path:
     authority.stamp(connection)
 
 
-WAYS = {
+WAYS: dict[str, Callable[[bytes], bytes]] = {
     "one-chunk": lambda body: chunked(body),
     "three-chunks": lambda body: chunked(body[:1], body[1:30], body[30:]),
     "chunk-an-octet": lambda body: chunked(*(body[at : at + 1] for at in range(len(body)))),
@@ -111,7 +112,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-def test_chunked_body(authority: Authority, connection: Connection, way) -> None:
+def test_chunked_body(authority: Authority, connection: Connection, way: Callable[[bytes], bytes]) -> None:
     query = Query()
     head = post_bytes(b"", framing="Transfer-Encoding: chunked")
     authority.judge(connection.ask(head + way(query.encode())), query)

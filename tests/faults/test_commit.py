@@ -3,14 +3,13 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.support.faulty_ledger import Desk, assert_whole, control, keep_heads
-from tsa.ledger import writer as ledgers
 from tsa.ledger.archive import Archive
 from tsa.protocol.errors import SystemFailure
 
@@ -25,22 +24,22 @@ class Failing(sqlite3.Connection):
     reopen: BaseException | None = None
     holding: threading.Semaphore | None = None
 
-    def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+    def execute(self, sql: str, parameters: "sqlite3._Parameters" = (), /) -> sqlite3.Cursor:
         if sql.startswith("PRAGMA") and Failing.reopen is not None:
             raise Failing.reopen
         if sql != "COMMIT" or threading.current_thread() is threading.main_thread():
-            return super().execute(sql, *parameters)
+            return super().execute(sql, parameters)
         if Failing.holding is not None:
             assert Failing.holding.acquire(timeout=10)
         before, after, Failing.before, Failing.after = Failing.before, Failing.after, None, None
         if before is not None:
             raise before
-        done = super().execute(sql, *parameters)
+        done = super().execute(sql, parameters)
         if after is not None:
             raise after
         return done
 
-    def executemany(self, sql: str, rows: object) -> sqlite3.Cursor:
+    def executemany(self, sql: str, rows: "Iterable[sqlite3._Parameters]", /) -> sqlite3.Cursor:
         super().executemany(sql, rows)
         if Failing.insert is not None:
             raise Failing.insert
@@ -55,7 +54,7 @@ FAULTS = [FULL, OSError(5, "Input/output error"), MemoryError("no room"), Runtim
 def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Failing]]:
     """Ledgers opened from now on fail as it says."""
     connect = sqlite3.connect
-    monkeypatch.setattr(ledgers.sqlite3, "connect", lambda *args, **more: connect(*args, factory=Failing, **more))
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **more: connect(*args, factory=Failing, **more))
     yield Failing
     Failing.before = Failing.after = Failing.insert = Failing.reopen = Failing.holding = None
 
@@ -163,15 +162,17 @@ async def test_those_who_waited_behind_a_commit_that_failed(desk: Desk, failing:
     await recovered(desk, 5)
 
 
-async def test_while_it_is_at_fault_nothing_is_tried(desk: Desk, failing: type[Failing], capfd: object) -> None:
+async def test_while_it_is_at_fault_nothing_is_tried(
+    desk: Desk, failing: type[Failing], capfd: pytest.CaptureFixture[str]
+) -> None:
     """One line in the log, however many requests come; each is refused at once, and costs nothing."""
     failing.before = FULL
     await refused(desk, "disk is full")
-    before = capfd.readouterr().out.count("ledger commit failed")  # type: ignore[attr-defined]
+    before = capfd.readouterr().out.count("ledger commit failed")
     for _ in range(10):
         await refused(desk, "disk is full")
     assert before == 1
-    assert "ledger commit failed" not in capfd.readouterr().out  # type: ignore[attr-defined]
+    assert "ledger commit failed" not in capfd.readouterr().out
     assert (rows(desk), desk.used()) == (2, 2)
     await recovered(desk, 2)
 

@@ -51,7 +51,7 @@ def small(states: States, tmp_path: Path) -> Iterator[Path]:
     directory = states.copy(tmp_path / "state")
     ledger = layout.ledger(directory)
     ledger.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_KIB}k", "tmpfs", ledger]
+    command: list[str | Path] = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_KIB}k", "tmpfs", ledger]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"mount is not permitted here: {done.stderr.strip()}")

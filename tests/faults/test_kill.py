@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import applications
 from tests.support.applications import bearer
-from tests.support.processes import States, alive, events, states, wait_until, worker_pids
+from tests.support.processes import States, events, states, wait_until, wait_until_gone, worker_pids
 from tests.support.server import Server, start_server, tsa
 from tests.support.steady_load import Load
 from tsa.ledger.archive import Archive
@@ -50,7 +50,7 @@ class Life:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.server.process.wait(10)
-        wait_until(lambda: not any(map(alive, pids)), "everything is gone")
+        wait_until_gone(*pids)
         self.server.check_log()
 
     def _pids(self) -> dict[int, int]:

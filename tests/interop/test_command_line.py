@@ -41,7 +41,7 @@ def test_stamp(authority: Authority, document: Path, name: str) -> None:
     found = read_token(token.raw, authority.certificate)
     assert found.info.imprint in imprints_of(document, name)
     assert found.certificates == authority.chain
-    command = ["openssl", "ts", "-verify", "-data", document, "-in", reply_of(document)]
+    command: list[str | Path] = ["openssl", "ts", "-verify", "-data", document, "-in", reply_of(document)]
     judged = subprocess.run([*command, "-CAfile", authority.server.ca_pem], capture_output=True, text=True, check=False)
     assert "Verification: OK" in judged.stdout, judged.stderr
 

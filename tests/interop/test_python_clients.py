@@ -99,7 +99,7 @@ def pdf_signer(tmp_path_factory: pytest.TempPathFactory) -> signers.SimpleSigner
     (folder / "key.pem").write_bytes(secret)
     (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
     signer = signers.SimpleSigner.load(str(folder / "key.pem"), str(folder / "cert.pem"))
-    assert signer is not None
+    assert isinstance(signer, signers.SimpleSigner)
     return signer
 
 
@@ -154,4 +154,5 @@ def test_pyhanko_does_not_trust_another_root(
     )
     (signature,) = PdfFileReader(signed).embedded_signatures
     status = validate_pdf_signature(signature, trusting(pdf_signer.signing_cert), trusting(pdf_signer.signing_cert))
+    assert status.timestamp_validity is not None
     assert not status.timestamp_validity.trusted

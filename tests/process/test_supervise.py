@@ -21,11 +21,11 @@ from tests.support.processes import (
     states,
     stop_process,
     wait_for_event,
-    wait_until,
+    wait_until_gone,
     worker_pids,
 )
 from tests.support.query import Query
-from tests.support.server import STOP_LIMIT, Server, free_port, set_option, tsa
+from tests.support.server import STOP_LIMIT, TSA, Server, free_port, set_option, tsa
 from tests.support.stamping import Authority
 
 __all__ = ["start", "states"]
@@ -59,7 +59,7 @@ def test_a_killed_worker_comes_back(start: Start) -> None:
     for time in (1, 2):
         victim = pids_by_worker(server)[0]
         os.kill(victim, signal.SIGKILL)
-        wait_until(lambda victim=victim: not alive(victim), "worker 0 is gone")
+        wait_until_gone(victim)
         with authority.connect() as connection:
             authority.stamp(connection)
         wait_for_event(server, "worker serves", count=2 + time)
@@ -111,7 +111,7 @@ def test_workers_do_not_outlive_their_supervisor(start: Start, number: signal.Si
         connection.assert_closed()
     for connection, _ in asked:
         connection.assert_closed()
-    wait_until(lambda: not any(map(alive, pids)), "the workers are gone")
+    wait_until_gone(*pids)
     with pytest.raises(ConnectionRefusedError):
         server.connect()
 
@@ -236,7 +236,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 def test_a_missing_folder_is_made(tmp_path: Path) -> None:
     """`tsa serve` alone is enough for a first run."""
     directory, port, log = tmp_path / "new" / "state", free_port(), tmp_path / "serve.log"
-    command = [Path(sys.executable).parent / "tsa", "serve", "--dir", directory, "--listen", f"127.0.0.1:{port}"]
+    command: list[str | Path] = [TSA, "serve", "--dir", directory, "--listen", f"127.0.0.1:{port}"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     server = Server(directory, process, port, log)

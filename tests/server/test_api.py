@@ -15,6 +15,7 @@ from tests.support.applications import basic, bearer
 from tests.support.http import Answer, Connection, post_bytes
 from tests.support.processes import wait_until
 from tests.support.query import Query
+from tests.support.raw_client import wait_known
 from tests.support.server import Server
 from tests.support.stamping import Authority
 from tests.support.token import refusal
@@ -74,7 +75,7 @@ def register(authority: Authority, name: str) -> str:
     """The key of an application with two licences, once the server knows it."""
     key = applications.add(authority.server.directory, name, 2)
     with authority.connect() as connection:
-        wait_until(lambda: get(connection, USAGE, bearer(key)).status == 200, "the application is known")
+        wait_known(connection, key)
     return key
 
 
@@ -109,7 +110,7 @@ def test_a_stamp_of_any_worker_is_told_by_each(start: Start) -> None:
     key = applications.add(authority.server.directory, "both", 1)
     opened = [authority.connect() for _ in range(8)]
     for connection in opened:
-        wait_until(lambda c=connection: get(c, USAGE, bearer(key)).status == 200, "the application is known")
+        wait_known(connection, key)
     sent = [(query := Query(), post(connection, key, query)) for connection in opened]
     tokens = {authority.judge(answer, query).info.serial: answer.body for query, answer in sent}
     with authority.connect() as connection:

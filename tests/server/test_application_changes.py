@@ -7,7 +7,7 @@ import pytest
 
 from tests.support import applications
 from tests.support.applications import basic, bearer
-from tests.support.http import chunked, post_bytes
+from tests.support.http import Connection, chunked, post_bytes
 from tests.support.processes import events, wait_for_event, wait_until
 from tests.support.query import Query
 from tests.support.raw_client import BOTH_SIDES, ask, known, register, usage_status
@@ -22,6 +22,10 @@ Start = Callable[..., Server]
 
 
 @BOTH_SIDES
+def wait_for_status(connection: Connection, key: str, status: int) -> None:
+    wait_until(lambda: ask(connection, bearer(key)).status == status, f"status {status}")
+
+
 def test_changes_reach_every_worker(start: Start, via: str) -> None:
     """Added, given another key, disabled: on connections that both workers have had open all the time."""
     server = start(workers=2)
@@ -33,7 +37,7 @@ def test_changes_reach_every_worker(start: Start, via: str) -> None:
 
     def all_answer(key: str, status: int) -> None:
         for connection in opened:
-            wait_until(lambda c=connection: ask(c, bearer(key)).status == status, f"status {status}")
+            wait_for_status(connection, key, status)
         assert {ask(connection, path=f"/tsa/{key}").status for connection in opened} == {status}
 
     first = applications.add(server.directory, "changing")

@@ -16,6 +16,7 @@ from tests.support.units import ANYONE, config
 from tsa.licensing.applications import Application, Applications
 from tsa.protocol.errors import NoCredentials, UnknownApplication
 from tsa.server.callers import Callers
+from tsa.state.control import Control
 
 PROXIES = ("10.0.0.0/8", "192.0.2.7", "2001:db8:ffff::/48")
 NEAR, FAR, SINGLE, NEAR_6 = "10.0.0.1", "10.9.9.9", "192.0.2.7", "2001:db8:ffff::1"
@@ -141,7 +142,7 @@ def test_without_trusted_proxies_nobody_is_believed(tmp_path: Path) -> None:
 def test_aiohttp_s_requests_come_from_where_the_lane_s_do(callers: Callers, lines: Sequence[str], peer: str) -> None:
     """Several headers are one list (RFC 9110 5.3), which the lane never sees: it hands such requests on."""
     headers = [("Host", "tsa.test"), *(("X-Forwarded-For", line) for line in lines)]
-    request = make_mocked_request("POST", "/", headers, transport=Socket(peer))  # type: ignore[arg-type]
+    request = make_mocked_request("POST", "/", headers, transport=Socket(peer))
     callers.of(request)
     assert isinstance(callers.applications, Addresses)
     assert callers.applications.last == address(callers, peer, ",".join(lines) if lines else None)
@@ -230,9 +231,9 @@ def test_a_control_db_that_cannot_be_read_leaves_those_known(registered: tuple[C
     assert callers.find(key, None, Socket(CLIENT)).name == "inside"
 
 
-def _break(control: applications.Control) -> None:
+def _break(control: Control) -> None:
     control.connection.execute("ALTER TABLE licence RENAME TO mislaid")
 
 
-def _mend(control: applications.Control) -> None:
+def _mend(control: Control) -> None:
     control.connection.execute("ALTER TABLE mislaid RENAME TO licence")

@@ -15,8 +15,9 @@ import pytest
 from tests.support import applications
 from tests.support.http import post_bytes
 from tests.support.load import Load
-from tests.support.processes import alive, wait_until, worker_pids
+from tests.support.processes import wait_until_gone, worker_pids
 from tests.support.query import Query
+from tests.support.raw_client import wait_known
 from tests.support.server import Server, start_server
 from tests.support.token import refusal
 from tsa.state.control import Control
@@ -37,8 +38,7 @@ def register(server: Server, name: str) -> str:
     key = applications.add(server.directory, name, 1)
     opened = [server.connect() for _ in range(8)]
     for connection in opened:
-        request = f"GET /api/v1/usage HTTP/1.1\r\nHost: tsa.test\r\n{applications.bearer(key)}\r\n\r\n".encode()
-        wait_until(lambda c=connection, r=request: c.ask(r).status == 200, "the application is known")
+        wait_known(connection, key)
         connection.socket.close()
     return key
 
@@ -143,7 +143,7 @@ def kill_all(server: Server) -> None:
         os.kill(pid, signal.SIGKILL)
     server.process.wait()
     Server.running.remove(server)
-    wait_until(lambda: not any(map(alive, pids)), "all processes have ended")
+    wait_until_gone(*pids)
 
 
 def test_each_window_has_as_much(start: Start) -> None:

@@ -5,6 +5,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def stream_of(authority: Authority) -> list[tuple[bytes, Judge]]:
     """POST, GET, POST, chunked POST, POST: each request with the judge of its answer."""
     queries = [Query() for _ in range(4)]
     in_chunks = post_bytes(b"", framing="Transfer-Encoding: chunked") + chunked(queries[2].encode())
-    judges: list[Judge] = [lambda answer, query=query: authority.judge(answer, query) for query in queries]
+    judges: list[Judge] = [partial(authority.judge, query=query) for query in queries]
     plain = [post_bytes(query.encode()) for query in queries]
     return [
         (plain[0], judges[0]),
@@ -147,6 +148,17 @@ class Transport(asyncio.Transport):
         self.closed = True
 
 
+class Vanished(Transport):
+    """A connection whose client is gone, from when the test says so: nothing more is written to it, or read."""
+
+    def write(self, data: Any) -> None:
+        if not self.closed:
+            super().write(data)
+
+    def resume_reading(self) -> None:
+        """As a closing transport does."""
+
+
 class Desk:
     """Stands for the intake: holds each request until the test has it answered."""
 
@@ -165,7 +177,7 @@ class Desk:
             job.deliver(octets)
 
 
-def lane_on(desk: Desk) -> tuple[Lane, Transport, Successor]:
+def lane_on(desk: Desk, kind: type[Transport] = Transport) -> tuple[Lane, Transport, Successor]:
     """A lane, its connection, and what would take over from it."""
     (meter,) = shared_meters(1)
     intake: Any = desk
@@ -173,7 +185,7 @@ def lane_on(desk: Desk) -> tuple[Lane, Transport, Successor]:
     successor = Successor()
     service.successor = lambda: successor
     lane = Lane(service)
-    transport = Transport(lane)
+    transport = kind(lane)
     lane.connection_made(transport)
     return lane, transport, successor
 
@@ -248,10 +260,9 @@ def _finish(desk: Desk, lane: Lane, transport: Transport, rest: bytes, *, stalle
 async def test_nothing_is_handed_over_to_nobody() -> None:
     """The client is gone when the last answer comes: there is no connection to hand over."""
     desk = Desk()
-    _, transport, successor = lane_on(desk)
+    _, transport, successor = lane_on(desk, Vanished)
     transport.arrive(plain(b"abc") + GET)
     transport.closed = True
-    transport.write = lambda data: None  # type: ignore[method-assign]
     desk.answer_one()
     assert successor.transport is None
 
@@ -259,11 +270,9 @@ async def test_nothing_is_handed_over_to_nobody() -> None:
 async def test_half_a_request_of_a_client_that_is_gone() -> None:
     """Its answer comes after the connection has ended, with octets of a next request still there."""
     desk = Desk()
-    _, transport, _ = lane_on(desk)
+    _, transport, _ = lane_on(desk, Vanished)
     transport.arrive(b"".join(plain(b"%03d" % number) for number in range(MAX_PIPELINED)) + plain(b"abc")[:-1])
     transport.closed, transport.reading = True, False
-    transport.resume_reading = lambda: None  # type: ignore[method-assign]  # as a closing transport does
-    transport.write = lambda data: None  # type: ignore[method-assign]
     while desk.owed:
         desk.answer_one()
     assert len(desk.taken) == MAX_PIPELINED

@@ -18,7 +18,7 @@ BODY = Query().encode()
 
 def head(path: str = "/", *headers: str, **options: str) -> PlainHead | None:
     """What is found in the head of a good request with these headers."""
-    message = post_bytes(BODY, path, headers=headers, **options)  # type: ignore[arg-type]
+    message = post_bytes(BODY, path, headers=headers, **options)
     return plain_head(message[: -len(BODY)], LIMIT)
 
 

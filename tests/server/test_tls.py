@@ -38,7 +38,7 @@ class TlsConnection(Connection):
             self.context.load_cert_chain(client.certificate, client.key)
 
     def secure(self) -> "TlsConnection":
-        self.socket = self.context.wrap_socket(self.socket, server_hostname="localhost")
+        self.socket = self.secured = self.context.wrap_socket(self.socket, server_hostname="localhost")
         return self
 
 
@@ -89,7 +89,7 @@ def test_stamps_over_tls(serve: Serve, pairs: dict[str, Pair]) -> None:
     connection = TlsConnection(server, pairs["one"].certificate)
     connection.context.set_alpn_protocols(["h2", "http/1.1"])
     with connection.secure():
-        assert connection.socket.selected_alpn_protocol() == "http/1.1"
+        assert connection.secured.selected_alpn_protocol() == "http/1.1"
         authority.stamp(connection)
         assert connection.get("/healthz").status == 200
         authority.stamp(connection)

@@ -90,7 +90,12 @@ def _until_refused(address: tuple[str, int], request: bytes) -> Answer:
 async def test_a_rest_after_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Verifications take a tenth of a worker's time at most, whatever they cost."""
     spent = 0.03
-    monkeypatch.setattr(verification, "verify_to_report", lambda *_: time.sleep(spent) or {"verdict": "proved"})
+
+    def costly(*_: object) -> dict[str, str]:
+        time.sleep(spent)
+        return {"verdict": "proved"}
+
+    monkeypatch.setattr(verification, "verify_to_report", costly)
     request = json_bytes({"token": "MAA=", "digest": "00"})
     async with serving(authority_inside()) as (_, address):
         started = time.monotonic()

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -23,14 +22,18 @@ from tests.support.load import Load, read_status
 from tests.support.processes import wait_until
 from tests.support.query import Query
 from tests.support.server import Server
-from tsa.licensing.applications import Application, Licence
+from tests.support.units import FakePool, books, config, unit
+from tsa.licensing.applications import Application
+from tsa.licensing.contract import Licence
 from tsa.protocol.errors import QueueFull, Refusal
+from tsa.protocol.tsp import TimeStampReq, decode_request
 from tsa.stamping.intake import Intake, Job
-from tsa.state.config import Config
+from tsa.stamping.issue import Admitted, Authority
 from tsa.state.meter import shared_meters
 
 __all__ = ["start", "states"]
 PATIENCE_S = 30
+REQUEST = decode_request(Query().encode())
 
 
 def application(number: int, licences: int) -> Application:
@@ -39,20 +42,18 @@ def application(number: int, licences: int) -> Application:
     return Application(number, str(number), None, b"", (), None, disabled=False, licences=held)
 
 
-class Desk:
+class Desk(Authority):
     """An authority that writes down whose requests each batch has, and answers when it is told to."""
 
     def __init__(self, **signing: int) -> None:
-        self.config = Config.model_validate({"dir": Path("/nowhere"), "signing": {"max_wait_ms": 60_000, **signing}})
-        self.pool = self
-        self.cost_us = 1.0
+        super().__init__(config(signing={"max_wait_ms": 60_000, **signing}), unit(), FakePool(cost_us=1.0), books())
         self.batches: list[Counter[int]] = []
         self._gates: asyncio.Queue[asyncio.Future[None]] = asyncio.Queue()
 
-    def admit(self, _octets: bytes, _application: Application) -> tuple[None, bytes]:
-        return None, b""
+    def admit(self, _octets: bytes, _application: Application) -> tuple[TimeStampReq, bytes]:
+        return REQUEST, b""
 
-    async def issue(self, batch: Sequence[Job]) -> list[bytes]:
+    async def issue(self, batch: Sequence[Admitted]) -> list[bytes | Refusal]:
         self.batches.append(Counter(job.application.id for job in batch))
         gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._gates.put_nowait(gate)
@@ -101,7 +102,7 @@ class Single(Job):
 def opened(desk: Desk, workers: int = 1) -> Iterator[Intake]:
     """An intake whose signing workers bring their batches to the desk."""
     before = asyncio.all_tasks()
-    intake = Intake(desk, shared_meters(1)[0])  # type: ignore[arg-type]
+    intake = Intake(desk, shared_meters(1)[0])
     intake.staff(workers)
     yield intake
     for task in asyncio.all_tasks() - before:

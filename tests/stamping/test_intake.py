@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from signer.key import SigningFault
+from tests.stamping.conftest import StoppedClock
 from tests.support.mutations import check_response
 from tests.support.query import Query
 from tests.support.units import ANYONE, FakePool, authority
@@ -31,7 +32,7 @@ def logged() -> Iterator[list[MutableMapping[str, Any]]]:
 
 
 async def test_what_one_turn_of_the_loop_brought_is_one_batch_and_each_gets_its_own_token() -> None:
-    intake, meter = opened()
+    intake, meter = opened(authority())
     jobs = [Waiting() for _ in range(20)]
     requests = [Query().encode() for _ in jobs]
     for job, octets in zip(jobs, requests, strict=True):
@@ -47,7 +48,7 @@ async def test_what_one_turn_of_the_loop_brought_is_one_batch_and_each_gets_its_
 
 
 async def test_a_request_that_is_refused_is_not_queued() -> None:
-    intake, _ = opened(FakePool())
+    intake, _ = opened(authority(pool=FakePool()))
     job = Waiting()
     with pytest.raises(MalformedRequest):
         intake.submit(b"", job, ANYONE)
@@ -56,7 +57,7 @@ async def test_a_request_that_is_refused_is_not_queued() -> None:
 
 async def test_a_full_queue_refuses_at_once() -> None:
     pool = FakePool()
-    intake, _ = opened(pool, signing={"queue": 3, "max_batch": 2})
+    intake, _ = opened(authority(pool=pool, signing={"queue": 3, "max_batch": 2}))
     under_way = submit(intake, 2)
     gate = await asyncio.wait_for(pool.batches.get(), PATIENCE_S)
     assert not intake.full
@@ -83,11 +84,12 @@ async def test_a_full_queue_refuses_at_once() -> None:
         (50_000, {"max_wait_ms": 1}, 1, 1),
     ],
 )
+@pytest.mark.usefixtures("stopped_clock")
 async def test_a_slow_key_has_short_batches_and_a_short_queue(
     cost_us: float, signing: dict[str, int], batch: int, queue: int
 ) -> None:
     pool = FakePool(cost_us)
-    intake, _ = opened(pool, signing={"max_wait_ms": 2_000} | signing)
+    intake, _ = opened(authority(pool=pool, signing={"max_wait_ms": 2_000} | signing))
     submit(intake, queue)
     assert intake.full
     gate = await asyncio.wait_for(pool.batches.get(), PATIENCE_S)
@@ -98,7 +100,7 @@ async def test_a_slow_key_has_short_batches_and_a_short_queue(
 
 async def test_a_long_queue_is_taken_in_batches() -> None:
     pool = FakePool()
-    intake, meter = opened(pool)
+    intake, meter = opened(authority(pool=pool))
     jobs = submit(intake, 300)
     for _ in range(3):
         await let_through(pool)
@@ -107,14 +109,13 @@ async def test_a_long_queue_is_taken_in_batches() -> None:
     assert meter.batch_sizes[1] == 300
 
 
-async def test_what_waited_too_long_is_refused_when_its_turn_comes() -> None:
+async def test_what_waited_too_long_is_refused_when_its_turn_comes(stopped_clock: StoppedClock) -> None:
     pool = FakePool()
-    intake, meter = opened(pool, signing={"max_wait_ms": 20})
+    intake, meter = opened(authority(pool=pool, signing={"max_wait_ms": 20}))
     first = submit(intake, 1)
     gate = await asyncio.wait_for(pool.batches.get(), PATIENCE_S)
     late = submit(intake, 2)
-    while time.monotonic() - late[-1].arrived <= 0.02:
-        await asyncio.sleep(0.001)
+    stopped_clock.now += 0.021
     fresh = submit(intake, 1)
     gate.set_result(None)
     assert [type(answer) for answer in await answers(late)] == [QueueFull, QueueFull]
@@ -124,17 +125,16 @@ async def test_what_waited_too_long_is_refused_when_its_turn_comes() -> None:
     assert meter.stamps == 2
 
 
-async def test_when_all_waited_too_long_the_worker_goes_on() -> None:
+async def test_when_all_waited_too_long_the_worker_goes_on(stopped_clock: StoppedClock) -> None:
     pool = FakePool()
-    intake, _ = opened(pool, signing={"max_wait_ms": 1, "max_batch": 1})
+    intake, _ = opened(authority(pool=pool, signing={"max_wait_ms": 1, "max_batch": 1}))
     submit(intake, 1)
     gate = await asyncio.wait_for(pool.batches.get(), PATIENCE_S)
     late = submit(intake, 3)
-    while time.monotonic() - late[-1].arrived <= 0.001:
-        await asyncio.sleep(0.001)
+    stopped_clock.now += 0.002
     gate.set_result(None)
     assert {type(answer) for answer in await answers(late)} == {QueueFull}
-    intake.use(authority(pool=pool))  # type: ignore[arg-type]
+    intake.use(authority(pool=pool))
     after = submit(intake, 1)
     await let_through(pool)
     assert isinstance(await after[0].answer(), bytes)
@@ -145,7 +145,7 @@ async def test_a_signing_fault_refuses_its_batch_and_the_next_is_stamped(
     fault: Exception, logged: list[MutableMapping[str, Any]]
 ) -> None:
     pool = FakePool()
-    intake, meter = opened(pool)
+    intake, meter = opened(authority(pool=pool))
     failed = submit(intake, 5)
     await let_through(pool, fault)
     refusals = await answers(failed)
@@ -164,7 +164,7 @@ async def test_a_signing_fault_refuses_its_batch_and_the_next_is_stamped(
 async def test_a_fault_before_anything_is_signed_leaves_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch, logged: list[MutableMapping[str, Any]]
 ) -> None:
-    intake, meter = opened()
+    intake, meter = opened(authority())
     with monkeypatch.context() as patch:
         patch.setattr(intake.authority, "moment", lambda: 1 // 0)
         answered = await answers(submit(intake, 3))
@@ -177,7 +177,7 @@ async def test_a_fault_before_anything_is_signed_leaves_nobody_waiting(
 
 async def test_a_clock_that_is_not_trusted_refuses_the_batch() -> None:
     now = [time.time_ns()]
-    intake, meter = opened(now_ns=lambda: now[0], tsu=None)
+    intake, meter = opened(authority(now_ns=lambda: now[0]))
     [granted] = submit(intake, 1)
     assert isinstance(await granted.answer(), bytes)
     now[0] -= 10**9
@@ -188,10 +188,10 @@ async def test_a_clock_that_is_not_trusted_refuses_the_batch() -> None:
 
 async def test_another_authority_takes_over_between_two_batches() -> None:
     before, after = FakePool(), FakePool()
-    intake, _ = opened(before, signing={"max_batch": 2})
+    intake, _ = opened(authority(pool=before, signing={"max_batch": 2}))
     jobs = submit(intake, 5)
     gate = await asyncio.wait_for(before.batches.get(), PATIENCE_S)
-    intake.use(authority(pool=after))  # type: ignore[arg-type]
+    intake.use(authority(pool=after))
     gate.set_result(None)
     await let_through(after)
     assert all(isinstance(answer, bytes) for answer in await answers(jobs))
@@ -200,7 +200,7 @@ async def test_another_authority_takes_over_between_two_batches() -> None:
 
 async def test_as_many_batches_are_under_way_as_there_are_signing_workers() -> None:
     pool = FakePool()
-    intake, _ = opened(pool, workers=2, signing={"max_batch": 4})
+    intake, _ = opened(authority(pool=pool, signing={"max_batch": 4}), workers=2)
     intake.staff(2)  # as after each change: there are enough already
     jobs = submit(intake, 12)
     gates = [await asyncio.wait_for(pool.batches.get(), PATIENCE_S) for _ in range(2)]
@@ -215,7 +215,7 @@ async def test_as_many_batches_are_under_way_as_there_are_signing_workers() -> N
 async def test_every_job_is_answered_once_whatever_happens() -> None:
     chance = random.Random(5)  # noqa: S311 - the same course of events in every run
     pools = [FakePool(), FakePool()]
-    intake, meter = opened(pools[0], workers=3, signing={"max_batch": 7, "queue": 50})
+    intake, meter = opened(authority(pool=pools[0], signing={"max_batch": 7, "queue": 50}), workers=3)
     taken: list[Waiting] = []
     refused = 0
     for _ in range(400):
@@ -231,7 +231,7 @@ async def test_every_job_is_answered_once_whatever_happens() -> None:
         for gate in (pool.batches.get_nowait() for pool in pools if not pool.batches.empty()):
             gate.set_exception(SigningFault("now and then")) if chance.random() < 0.2 else gate.set_result(None)
         if chance.random() < 0.1:
-            intake.use(authority(pool=chance.choice(pools), signing={"max_batch": 7, "queue": 50}))  # type: ignore[arg-type]
+            intake.use(authority(pool=chance.choice(pools), signing={"max_batch": 7, "queue": 50}))
             intake.staff(chance.randint(1, 4))
     while not all(job.answers for job in taken):
         for pool in pools:

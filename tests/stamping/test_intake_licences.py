@@ -4,12 +4,12 @@ How applications share batches is in test_fairness.py.
 """
 
 import asyncio
-import time
 
 import pytest
 
+from tests.stamping.conftest import StoppedClock
 from tests.support.query import Query
-from tests.support.units import ANYONE, FakePool, ListLedger, application
+from tests.support.units import ANYONE, FakePool, ListLedger, application, authority
 from tests.support.waiting import PATIENCE_S, Waiting, answers, let_through, opened, submit
 from tsa.protocol import der
 from tsa.protocol.errors import LicenceExhausted, PKIFailureInfo, QueueFull, UnacceptedPolicy
@@ -17,7 +17,7 @@ from tsa.protocol.errors import LicenceExhausted, PKIFailureInfo, QueueFull, Una
 
 async def test_a_job_knows_whose_it_is_and_the_policy_to_be_stamped_under() -> None:
     ledger = ListLedger()
-    intake, _ = opened(ledger=ledger, policy={"default": "2.999.1"})
+    intake, _ = opened(authority(ledger=ledger, policy={"default": "2.999.1"}))
     [ours], [theirs] = submit(intake, 1), submit(intake, 1, application(8, policy="2.999.8"))
     await answers([ours, theirs])
     assert [(entry.application, entry.policy) for entry in ledger.entries] == [
@@ -27,7 +27,7 @@ async def test_a_job_knows_whose_it_is_and_the_policy_to_be_stamped_under() -> N
 
 
 async def test_a_policy_of_another_application_is_not_queued() -> None:
-    intake, _ = opened(FakePool())
+    intake, _ = opened(authority(pool=FakePool()))
     octets = Query(policy="2.999.8").encode()
     with pytest.raises(UnacceptedPolicy):
         intake.submit(octets, Waiting(), ANYONE)
@@ -37,7 +37,7 @@ async def test_a_policy_of_another_application_is_not_queued() -> None:
 
 
 async def test_what_licences_have_no_room_for_is_answered_and_counted_as_a_refusal() -> None:
-    intake, meter = opened()
+    intake, meter = opened(authority())
     answered = await answers(submit(intake, 5, application(stamps=3)))
     assert [type(answer) for answer in answered] == [bytes] * 3 + [LicenceExhausted] * 2
     assert (meter.stamps, meter.refusals[PKIFailureInfo.systemFailure]) == (3, 2)
@@ -45,21 +45,20 @@ async def test_what_licences_have_no_room_for_is_answered_and_counted_as_a_refus
 
 
 async def test_a_batch_that_is_all_refused_is_no_batch() -> None:
-    intake, meter = opened()
+    intake, meter = opened(authority())
     answered = await answers(submit(intake, 4, application(stamps=0)))
     assert [type(answer) for answer in answered] == [LicenceExhausted] * 4
     assert (meter.stamps, sum(meter.batch_sizes[0])) == (0, 0)
 
 
-async def test_what_waited_too_long_costs_no_licence() -> None:
+async def test_what_waited_too_long_costs_no_licence(stopped_clock: StoppedClock) -> None:
     pool = FakePool()
-    intake, _ = opened(pool, signing={"max_wait_ms": 20})
+    intake, _ = opened(authority(pool=pool, signing={"max_wait_ms": 20}))
     client = application(stamps=2)
     first = submit(intake, 1, client)
     gate = await asyncio.wait_for(pool.batches.get(), PATIENCE_S)
     late = submit(intake, 3, client)
-    while time.monotonic() - late[-1].arrived <= 0.02:
-        await asyncio.sleep(0.001)
+    stopped_clock.now += 0.021
     fresh = submit(intake, 2, client)
     gate.set_result(None)
     await let_through(pool)
@@ -69,7 +68,7 @@ async def test_what_waited_too_long_costs_no_licence() -> None:
 
 async def test_signing_workers_come_and_go_with_the_licences() -> None:
     pool = FakePool()
-    intake, _ = opened(pool, workers=3, signing={"max_batch": 2})
+    intake, _ = opened(authority(pool=pool, signing={"max_batch": 2}), workers=3)
 
     async def batches_under_way() -> int:
         """After letting through those that were: as many as there are signing workers, while requests wait."""

@@ -1,8 +1,10 @@
 """What may be stamped (RFC 3161 2.4.1 and 2.4.2); the refusals by their octets are in tests/protocol/test_errors.py."""
 
+from typing import Unpack
+
 import pytest
 
-from tests.support.query import Query, extension, imprint
+from tests.support.query import Parts, Query, extension, imprint
 from tsa.protocol import der
 from tsa.protocol.errors import UnacceptedExtension, UnacceptedHash, UnacceptedPolicy
 from tsa.protocol.oids import HASHES
@@ -13,8 +15,8 @@ DEFAULT, SECOND, OWN = "2.999.3161.1", "2.999.3161.2", "2.999.77.1"
 POLICY = StampingPolicy(DEFAULT, [SECOND], list(HASHES))
 
 
-def request(**parts: object) -> TimeStampReq:
-    return decode_request(Query(**parts).encode())  # type: ignore[arg-type]
+def request(**parts: Unpack[Parts]) -> TimeStampReq:
+    return decode_request(Query(**parts).encode())
 
 
 @pytest.mark.parametrize(("asked", "given"), [(None, DEFAULT), (DEFAULT, DEFAULT), (SECOND, SECOND)])

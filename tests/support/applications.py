@@ -2,10 +2,10 @@
 
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import TypedDict, TypeVar, Unpack
 
 from tsa.licensing import applications
 from tsa.state.control import Control
@@ -14,12 +14,20 @@ _T = TypeVar("_T")
 _HOUR = 3600
 
 
-def add(state: Path, name: str, licences: int = 1, **parts: object) -> str:
+class Parts(TypedDict, total=False):
+    """What else an application may be registered with."""
+
+    policy: str
+    networks: Sequence[str]
+    certificate_subject: str
+
+
+def add(state: Path, name: str, licences: int = 1, **parts: Unpack[Parts]) -> str:
     """Register an application with licences from now on and without end; its APP_KEY."""
     key = applications.new_key()
 
     def register(control: Control) -> None:
-        applications.add(control, name, key=key, licences=licences, **parts)  # type: ignore[arg-type]
+        applications.add(control, name, key=key, licences=licences, **parts)
 
     change(state, register)
     return key

@@ -18,7 +18,8 @@ from tsa.ledger.audit import Verdict
 from tsa.ledger.serial import SerialNumbers
 from tsa.ledger.writer import SegmentWriter
 from tsa.licensing import bookkeeping
-from tsa.licensing.applications import Application, Licence
+from tsa.licensing.applications import Application
+from tsa.licensing.contract import Licence
 from tsa.licensing.counters import Counters
 from tsa.protocol.errors import Refusal
 from tsa.protocol.tsp import TimeStampReq
@@ -98,7 +99,7 @@ class Desk:
         answers = await self.issue(numbers, by)
         refused = [str(answer) for answer in answers if isinstance(answer, Refusal)]
         assert not refused, refused
-        return list(answers)  # type: ignore[arg-type]
+        return [answer for answer in answers if isinstance(answer, bytes)]
 
     def used(self) -> int:
         """What anyone's licences were debited with in the present window."""

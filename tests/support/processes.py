@@ -53,6 +53,11 @@ def alive(pid: int) -> bool:
         return False
 
 
+def wait_until_gone(*pids: int) -> None:
+    """Wait until none of the processes runs."""
+    wait_until(lambda: not any(map(alive, pids)), f"processes {pids} are gone")
+
+
 def stop_process(pid: int) -> None:
     """SIGSTOP, and wait until the kernel has stopped every thread of it."""
     os.kill(pid, signal.SIGSTOP)

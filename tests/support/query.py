@@ -3,6 +3,7 @@
 import hashlib
 import os
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from tests.support import der
 
@@ -68,6 +69,17 @@ class Query:
         if self.extensions is not None:
             parts.append(self.extensions)
         return der.sequence(*parts)
+
+
+class Parts(TypedDict, total=False):
+    """The parts of a Query that a test chooses."""
+
+    imprint: bytes
+    version: bytes
+    policy: str | None
+    nonce: bytes | None
+    cert_req: bytes | None
+    extensions: bytes | None
 
 
 def extension(dotted: str, *, critical: bool) -> bytes:

@@ -1,9 +1,11 @@
 """Asking as an application, on either side of the port."""
 
+from typing import Unpack
+
 import pytest
 
 from tests.support import applications
-from tests.support.applications import bearer
+from tests.support.applications import Parts, bearer
 from tests.support.http import Answer, Connection, post_bytes
 from tests.support.processes import wait_until
 from tests.support.query import Query
@@ -23,12 +25,17 @@ def known(server: Server, key: str) -> bool:
         return usage_status(connection, key) == 200
 
 
+def wait_known(connection: Connection, key: str) -> None:
+    """Wait until the worker at the other end of the connection knows the key."""
+    wait_until(lambda: usage_status(connection, key) == 200, "the application is known")
+
+
 def usage_status(connection: Connection, key: str) -> int:
     """The status of GET /api/v1/usage, which costs no stamp."""
     return connection.ask(f"GET /api/v1/usage HTTP/1.1\r\nHost: tsa.test\r\n{bearer(key)}\r\n\r\n".encode()).status
 
 
-def register(server: Server, name: str, licences: int = 2, **parts: object) -> str:
+def register(server: Server, name: str, licences: int = 2, **parts: Unpack[Parts]) -> str:
     """Register an application with a running server of one worker; its APP_KEY, once it is known.
 
     It may be one that cannot call from here; so another, registered after it, is waited for.

@@ -1,10 +1,13 @@
 """An `Authority` is a running server with the certificates its answers are judged by."""
 
+from dataclasses import replace
+from typing import Unpack
+
 from cryptography import x509
 
 from tests.support import query as queries
 from tests.support.http import Answer, Connection
-from tests.support.query import Query
+from tests.support.query import Parts, Query
 from tests.support.server import Server
 from tests.support.token import Token, granted
 
@@ -36,6 +39,6 @@ class Authority:
         return self.judge(connection.post(query.encode(), path), query)
 
 
-def query_for(data: bytes, name: str = "sha256", **parts: object) -> Query:
+def query_for(data: bytes, name: str = "sha256", **parts: Unpack[Parts]) -> Query:
     """A query for the digest of *data*."""
-    return Query(imprint=queries.imprint(name, queries.digest(name, data)), **parts)  # type: ignore[arg-type]
+    return replace(Query(imprint=queries.imprint(name, queries.digest(name, data))), **parts)

@@ -55,11 +55,11 @@ def config(**tables: object) -> Config:
     return Config.model_validate({"dir": Path("/nowhere"), **tables})
 
 
-class FakePool:
-    """A SigningPool whose batches a test lets through, or fails, one by one; `cost_us` limits queue and batch."""
+class FakePool(SigningPool):
+    """A pool without a key. A test lets its batches through, or fails them, one by one; `cost_us` limits their size."""
 
     def __init__(self, cost_us: float = 10.0) -> None:
-        self.cost_us = cost_us
+        self.cost_us, self.in_loop, self.workers = cost_us, False, 1
         self.batches: asyncio.Queue[asyncio.Future[None]] = asyncio.Queue()
         self.taken: list[int] = []  # the sizes of the batches that came
 
@@ -123,7 +123,7 @@ def books(
 def authority(
     key_type: str = "p256",
     *,
-    pool: object = None,
+    pool: SigningPool | None = None,
     now_ns: Callable[[], int] = time.time_ns,
     accuracy_us: int = 1_000_000,
     tsu: TimeStampingUnit | None = None,
@@ -134,7 +134,7 @@ def authority(
     tables.setdefault("clock", {"accuracy_floor_ms": 1})
     tsu = tsu or unit(key_type)
     pool = pool or SigningPool(tsu.key, 1)
-    return Authority(config(**tables), tsu, pool, books(now_ns, accuracy_us, ledger))  # type: ignore[arg-type]
+    return Authority(config(**tables), tsu, pool, books(now_ns, accuracy_us, ledger))
 
 
 @dataclass(slots=True)

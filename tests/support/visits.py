@@ -21,9 +21,9 @@ class Visit:
         expect(self.page.locator("#readiness")).to_have_attribute("data-word", "ready")
 
 
-def stamp(page: Page, *files: Path | FilePayload) -> Locator:
-    """Choose files to be stamped; the card of the last, once it is stamped."""
-    page.set_input_files("#stamp-files", list(files))  # type: ignore[arg-type]
+def stamp(page: Page, file: Path | FilePayload) -> Locator:
+    """Choose a file to be stamped; its card, once it is stamped."""
+    page.set_input_files("#stamp-files", file)
     card = page.locator("#stamped .card").last
     expect(card.locator(".good")).to_be_visible()
     return card

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Sequence
 
 from tests.support.query import Query
-from tests.support.units import ANYONE, FakePool, authority
+from tests.support.units import ANYONE, FakePool
 from tsa.licensing.applications import Application
 from tsa.protocol.errors import Refusal
 from tsa.stamping.intake import Intake, Job
+from tsa.stamping.issue import Authority
 from tsa.state.meter import Meter, shared_meters
 
 PATIENCE_S = 30
@@ -32,10 +33,10 @@ class Waiting(Job):
         return answer
 
 
-def opened(pool: FakePool | None = None, *, workers: int = 1, **options: object) -> tuple[Intake, Meter]:
-    """An intake at work, with so many signing workers; `options` are those of authority()."""
+def opened(by: Authority, *, workers: int = 1) -> tuple[Intake, Meter]:
+    """An intake at work for an authority, with so many signing workers."""
     [meter] = shared_meters(1)
-    intake = Intake(authority(pool=pool, **options), meter)  # type: ignore[arg-type]
+    intake = Intake(by, meter)
     intake.staff(workers)
     return intake, meter
 
