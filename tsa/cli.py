@@ -16,38 +16,15 @@ from certs.chain import CertificateFault
 from signer.key import KeyFault
 from signer.software import KEY_TYPES
 from tsa.client import TIMEOUT_S, StampFault, credentials, stamp_file
-from tsa.clock.clock import ClockFault
-from tsa.clock.journal import JournalFault
 from tsa.commands import applications, clock, evidence, inspection, ledger, licences, tracked, verification, visible
-from tsa.ledger.segment import LedgerFault
 from tsa.licensing.bookkeeping import FIRST_LICENCES
 from tsa.licensing.contract import MAX_LICENCES
 from tsa.operate import initialise
-from tsa.operate.initialise import StateFault
 from tsa.protocol.oids import HASHES
-from tsa.server.listening import ListenFault
-from tsa.server.tls import TlsFault
-from tsa.stamping.tsu import PASSPHRASE_VARIABLE, UnusableTsu
+from tsa.stamping.tsu import PASSPHRASE_VARIABLE
 from tsa.state import config, layout, logs
-from tsa.state.control import ControlFault
+from tsa.state.faults import Fault
 from tsa.verify.proof import NotJudged
-
-FAULTS = (
-    ClockFault,
-    JournalFault,
-    ControlFault,
-    LedgerFault,
-    config.ConfigFault,
-    UnusableTsu,
-    KeyFault,
-    CertificateFault,
-    StateFault,
-    ListenFault,
-    TlsFault,
-    StampFault,
-    inspection.InspectFault,
-    NotJudged,
-)
 
 app = typer.Typer(
     help="A trusted time-stamp authority (RFC 3161).", no_args_is_help=True, pretty_exceptions_enable=False
@@ -71,7 +48,7 @@ def main() -> None:
     warnings.simplefilter("ignore", UserWarning)  # cryptography's, of odd certificates: what counts, a verdict says
     try:
         app()
-    except FAULTS as fault:
+    except (Fault, KeyFault, CertificateFault, NotJudged) as fault:
         fail(str(fault))
     except OSError as error:
         fail(f"{error.filename or 'The system'}: {error.strerror}.")

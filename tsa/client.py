@@ -15,6 +15,7 @@ import aiohttp
 from tsa.protocol import tsp
 from tsa.protocol.oids import HASHES, HashAlgorithm
 from tsa.server.answers import QUERY_TYPE
+from tsa.state.faults import Fault
 from tsa.verify.inspect import Unreadable, describe
 from tsa.verify.proof import NotProved
 from tsa.verify.token import CheckedToken, check_token
@@ -23,7 +24,7 @@ REPLY_LIMIT = 1 << 20
 TIMEOUT_S = 30.0
 
 
-class StampFault(Exception):
+class StampFault(Fault):
     """A file was not stamped; the text says why."""
 
 

@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 from tsa.clock.gate import NOBODY_MEASURES_US, Gate, SharedGate
 from tsa.protocol.errors import TimeNotAvailable
+from tsa.state.faults import Fault
 
 CLOSED = "The clock of this authority is not trusted now: try again later."
 UNWATCHED = "Nobody has looked at the clock for a while: the process that measures it does not answer."
 _LOOKS = 4
 
 
-class ClockFault(Exception):
+class ClockFault(Fault):
     """The clock cannot serve as [clock] wants it to; the text says what to do."""
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from tsa.state import layout, sqlite
 from tsa.state.control import who
+from tsa.state.faults import Fault
 
 BUSY_S = 2.0
 
@@ -34,7 +35,7 @@ CREATE INDEX by_kind ON entry (kind, source, id)
 SCHEMA = sqlite.Schema(1, _SCHEMA)
 
 
-class JournalFault(Exception):
+class JournalFault(Fault):
     """clock.db cannot be used; the text says why."""
 
 

@@ -14,13 +14,14 @@ from rich.tree import Tree
 
 from tsa.commands import AsJson, visible
 from tsa.commands.field_meanings import meaning
+from tsa.state.faults import Fault
 from tsa.verify.inspect import Unreadable, describe
 
 MAX_OCTETS = 1 << 20
 MAX_SHOWN = 2000
 
 
-class InspectFault(Exception):
+class InspectFault(Fault):
     """There is nothing to show; the text says why."""
 
 

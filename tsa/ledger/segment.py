@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from tsa.ledger.row import TEMPLATE_VERSION, Entry
 from tsa.protocol import cms
 from tsa.state import sqlite
+from tsa.state.faults import Fault
 
 _NAME = re.compile(r"([1-9]\d{3}-(?:0[1-9]|1[0-2]))/(\d+)(?:-(\d+))?\.db")
 _SCHEMA = """
@@ -47,7 +48,7 @@ SCHEMA = sqlite.Schema(1, _SCHEMA)
 COLUMNS = ", ".join(Entry._fields)
 
 
-class LedgerFault(Exception):
+class LedgerFault(Fault):
     """The ledger cannot be written or read; the text says where and why.
 
     `lost` is whether what was to be recorded is certainly not there, now or later.

@@ -21,10 +21,11 @@ from tsa.state import layout
 from tsa.state.config import load as load_config
 from tsa.state.config import write_default
 from tsa.state.control import Control
+from tsa.state.faults import Fault
 from tsa.state.layout import TSU_CA, TSU_CERTIFICATE, TSU_KEY
 
 
-class StateFault(Exception):
+class StateFault(Fault):
     """The state folder cannot be made; the text says why."""
 
 

@@ -8,17 +8,11 @@ from collections.abc import Callable
 
 import structlog
 
-from tsa.client import StampFault
 from tsa.clock.gate import SharedGate
-from tsa.ledger.segment import LedgerFault
-from tsa.server.listening import ListenFault
-from tsa.server.tls import TlsFault, server_context
+from tsa.server.tls import server_context
 from tsa.stamping.opening import open_authority, trial_books
-from tsa.stamping.tsu import UnusableTsu
-from tsa.state.config import Config, ConfigFault
-from tsa.state.control import ControlFault
-
-FAULTS = (ConfigFault, UnusableTsu, TlsFault, ListenFault, ControlFault, LedgerFault, StampFault)
+from tsa.state.config import Config
+from tsa.state.faults import Fault
 
 log = structlog.get_logger()
 
@@ -49,7 +43,7 @@ def guarded(work: Callable[[], None], tell: int | None = None, failing: str = "w
     """Do a child's work; its exit code. What it fails with is told to the pipe `tell`, or to the log as `failing`."""
     try:
         work()
-    except FAULTS as fault:
+    except Fault as fault:
         if tell is None:
             log.error(failing, reason=str(fault))
         else:

@@ -6,6 +6,8 @@ import ctypes
 import socket
 import struct
 
+from tsa.state.faults import Fault
+
 BACKLOG = 4096
 
 # Classic BPF on what the socket receives, from the TCP header on: drop a segment whose flags (octet 13) have SYN.
@@ -19,7 +21,7 @@ _DROP_SYN = (
 _SO_ATTACH_FILTER = 26
 
 
-class ListenFault(Exception):
+class ListenFault(Fault):
     """The address cannot be listened on; the text says why."""
 
 

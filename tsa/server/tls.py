@@ -5,9 +5,10 @@ from __future__ import annotations
 import ssl
 
 from tsa.state.config import Config
+from tsa.state.faults import Fault
 
 
-class TlsFault(Exception):
+class TlsFault(Fault):
     """The files of [tls] cannot be used; the text says which and why."""
 
 

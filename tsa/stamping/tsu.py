@@ -15,11 +15,12 @@ from signer.custody import open_key
 from signer.key import KeyFault, SigningKey
 from tsa.protocol.cms import Signer
 from tsa.state.config import Config
+from tsa.state.faults import Fault
 
 PASSPHRASE_VARIABLE = "TSA_KEY_PASSPHRASE"  # noqa: S105 - the name of a variable
 
 
-class UnusableTsu(Exception):
+class UnusableTsu(Fault):
     """The key or its certificate cannot be used; the text says what is wrong and how to mend it."""
 
 

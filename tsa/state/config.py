@@ -20,12 +20,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from tsa.protocol import der
 from tsa.protocol.oids import HASHES
 from tsa.state import layout
+from tsa.state.faults import Fault
 
 MAX_POLICY_OCTETS = 64
 """As many as our own verifier reads of an OBJECT IDENTIFIER (certs/der.py)."""
 
 
-class ConfigFault(Exception):
+class ConfigFault(Fault):
     """tsa.toml cannot be used; the text says where and what to do."""
 
 

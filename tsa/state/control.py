@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tsa.state import layout, sqlite
+from tsa.state.faults import Fault
 
 BUSY_S = 10.0
 READ_WAIT_S = 2.0
@@ -73,7 +74,7 @@ CREATE TABLE witness (
 SCHEMA = sqlite.Schema(1, _SCHEMA)
 
 
-class ControlFault(Exception):
+class ControlFault(Fault):
     """control.db cannot be used, or a change to it makes no sense; the text says why."""
 
 
