@@ -1,4 +1,4 @@
-"""Nothing serves that has not signed a token which the verifier accepts (DESIGN 5.11)."""
+"""Nothing serves that has not signed a token which the verifier accepts (decision 11)."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from signer.custody import open_key
 from signer.key import SigningKey
 from signer.software import KEY_TYPES, SoftwareKey, generate, store
 from tests.support.query import Query
+from tests.support.server import set_option
 from tests.support.units import ListLedger, answer, authority, books, unit
 from tsa.clock.gate import SharedGate
 from tsa.operate import initialise
@@ -50,6 +51,15 @@ async def test_an_authority_opens_and_stamps_with_the_accuracy_that_its_clock_ha
     assert check_token(response, octets).certificate == ready.tsu.chain.certificate
     assert ready.moment()[1] == 250_000
     ready.pool.close()
+
+
+async def test_a_key_can_be_named_by_its_uri_and_another_kind_of_uri_is_refused(state: Path, tmp_path: Path) -> None:
+    aside = (state / layout.TSU_KEY).rename(tmp_path / "aside.key")
+    set_option(state, "tsu", "key", aside.as_uri())
+    await prove(await opened(state))
+    set_option(state, "tsu", "key", "pkcs11:object=tsa")
+    with pytest.raises(UnusableTsu, match="There is no kind of key pkcs11:"):
+        await opened(state)
 
 
 async def test_a_key_that_does_not_match_its_certificate_never_serves(state: Path) -> None:
