@@ -21,11 +21,11 @@ Start = Callable[..., Server]
 # Changes while it is served.
 
 
-@BOTH_SIDES
 def wait_for_status(connection: Connection, key: str, status: int) -> None:
     wait_until(lambda: ask(connection, bearer(key)).status == status, f"status {status}")
 
 
+@BOTH_SIDES
 def test_changes_reach_every_worker(start: Start, via: str) -> None:
     """Added, given another key, disabled: on connections that both workers have had open all the time."""
     server = start(workers=2)
