@@ -14,7 +14,7 @@ from tsa.server.callers import Callers
 from tsa.server.connections import Connections
 from tsa.server.lane import Lane
 from tsa.server.service import Service
-from tsa.server.web_connection import Handed
+from tsa.server.web_connection import WebConnection
 from tsa.stamping.intake import Intake
 from tsa.stamping.issue import Authority
 from tsa.state.config import ServerTable
@@ -39,7 +39,7 @@ async def serving(authority: Authority) -> AsyncIterator[tuple[Service, tuple[st
     await runner.setup()
     assert runner.server is not None
     web_server = runner.server
-    service.successor = lambda: Handed(web_server, service.connections)
+    service.successor = lambda: WebConnection(web_server, service.connections)
     listening = await asyncio.get_running_loop().create_server(lambda: Lane(service), "127.0.0.1", 0)
     try:
         yield service, listening.sockets[0].getsockname()

@@ -29,7 +29,7 @@ from tsa.server.lane import Lane
 from tsa.server.listening import refuse_new
 from tsa.server.service import Service
 from tsa.server.tls import TlsFault, renew, server_context
-from tsa.server.web_connection import Handed
+from tsa.server.web_connection import WebConnection
 from tsa.stamping.books import Books
 from tsa.stamping.intake import Intake
 from tsa.stamping.opening import open_authority
@@ -109,7 +109,7 @@ class _Worker:
         await runner.setup()
         web_server = runner.server
         assert web_server is not None  # noqa: S101 - setup() has made it
-        self._service.successor = lambda: Handed(web_server, self._service.connections)
+        self._service.successor = lambda: WebConnection(web_server, self._service.connections)
         self._tls = server_context(config)
         return Acceptor(self._place.listening, self._meter, self._place.meters, lambda: Lane(self._service))
 

@@ -8,7 +8,7 @@ from typing import cast
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
-from tsa.server.web_connection import Handed
+from tsa.server.web_connection import WebConnection
 
 DISCARD_S = 2.0
 DISCARD_OCTETS = 16 << 20
@@ -22,7 +22,7 @@ async def read_body(request: web.Request, limit: int) -> bytes | None:
     Raises TimeoutError when it has not arrived by its deadline, web.RequestPayloadError when it is cut short.
     """
     body = bytearray()
-    async with asyncio.timeout_at(cast(Handed, request.protocol).body_deadline()):
+    async with asyncio.timeout_at(cast(WebConnection, request.protocol).body_deadline()):
         async for piece in request.content.iter_any():
             body += piece
             if len(body) > limit:
@@ -54,5 +54,5 @@ async def refuse_unread(request: web.Request, response: web.Response) -> web.Res
                     break
     except (TimeoutError, ConnectionError, web.RequestPayloadError):
         log.debug("client went on sending", octets=discarded)
-    cast(Handed, request.protocol).force_close()
+    cast(WebConnection, request.protocol).force_close()
     return response

@@ -48,7 +48,7 @@ class Lane(asyncio.Protocol):
     __slots__ = (
         "_buffer",
         "_closing",
-        "_handed",
+        "_handing_over",
         "_heads",
         "_known",
         "_pending",
@@ -66,7 +66,7 @@ class Lane(asyncio.Protocol):
         self._heads: dict[bytes, PlainHead] = {}
         self._known: tuple[PlainHead, Applications, Application] | None = None
         self._pending: deque[Stamp] = deque()  # asked and not answered, in order
-        self._handed = False  # what is in the buffer goes to aiohttp once nothing is pending
+        self._handing_over = False  # what is in the buffer goes to aiohttp once nothing is pending
         self._closing = False
         self._served = False
         self._stalled = False  # the client does not read its answers
@@ -101,11 +101,11 @@ class Lane(asyncio.Protocol):
                 break
             body = data.find(b"\r\n\r\n", at) + 4
             if body == 3:
-                self._handed = not _may_become_plain(data[at:])
+                self._handing_over = not _may_become_plain(data[at:])
                 break
             head = heads.get(data[at:body]) or self._learn(data[at:body])
             if head is None:
-                self._handed = True
+                self._handing_over = True
                 break
             after = body + head.length
             if after > size:
@@ -115,9 +115,9 @@ class Lane(asyncio.Protocol):
         self._buffer = data[at:]
         if at:
             self._since = self._service.connections.now
-        if self._handed:
+        if self._handing_over:
             self._pause_reading()
-        if self._handed or not pending or pending[0].answer is not None:
+        if self._handing_over or not pending or pending[0].answer is not None:
             self.flush()
 
     def _learn(self, octets: bytes) -> PlainHead | None:
@@ -162,7 +162,7 @@ class Lane(asyncio.Protocol):
             self._served = True
         if pending or self._stalled or transport is None or transport.is_closing():
             return
-        if self._handed:
+        if self._handing_over:
             self._hand_over(transport)
         elif self._closing:
             transport.close()

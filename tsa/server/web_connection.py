@@ -1,4 +1,4 @@
-"""aiohttp's side of a connection, with the lane's deadlines (DESIGN 5.14); it takes over what the lane hands on."""
+"""A connection on aiohttp's side, with the lane's deadlines (DESIGN 5.14); it takes over what the lane hands on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MALFORMED = "This is not HTTP as RFC 9112 has it."
 _HEAD_END = b"\r\n\r\n"
 
 
-class Handed(web.RequestHandler):
+class WebConnection(web.RequestHandler):
     """aiohttp's connection handler, which knows how long it has been waiting for its client."""
 
     def __init__(self, server: web.Server, connections: Connections) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import structlog
 
@@ -35,7 +35,6 @@ class Admitted(Protocol):
     policy: bytes
 
 
-_J = TypeVar("_J", bound=Admitted)
 # Only policies that are offered come here, so there are few.
 _policy_content = lru_cache(maxsize=256)(der.content)
 
@@ -104,25 +103,14 @@ class Authority:
         if paid == wanted:
             answers[:] = await self._issue_paid(batch, paid, gen_time, accuracy)
             return
-        chosen, refused = self._choose(batch, paid)
+        places = _affordable(batch, paid)
         exhausted = {each: self.books.counters.exhausted(each, gen_time) for each in wanted}
-        for at in refused:
+        for at in set(range(len(batch))).difference(places):
             answers[at] = exhausted[batch[at].application]
-        tokens = iter(await self._issue_paid(chosen, paid, gen_time, accuracy) if chosen else [])
-        for at in range(len(batch)):
-            if at not in refused:
-                answers[at] = next(tokens)
-
-    def _choose(self, batch: Sequence[_J], paid: Mapping[Application, int]) -> tuple[list[_J], set[int]]:
-        """The requests that capacity was left for, first come first served, and the places of the others."""
-        left, chosen, refused = dict(paid), list[_J](), set[int]()
-        for at, job in enumerate(batch):
-            if left[job.application]:
-                left[job.application] -= 1
-                chosen.append(job)
-            else:
-                refused.add(at)
-        return chosen, refused
+        if places:
+            tokens = await self._issue_paid([batch[at] for at in places], paid, gen_time, accuracy)
+            for at, token in zip(places, tokens, strict=True):
+                answers[at] = token
 
     async def _issue_paid(
         self, batch: Sequence[Admitted], paid: Mapping[Application, int], gen_time: int, accuracy: int
@@ -171,3 +159,13 @@ class Authority:
             )
             tokens.append(template.response(info, signed, signature, request.cert_req))
         return entries, tokens
+
+
+def _affordable(batch: Sequence[Admitted], paid: Mapping[Application, int]) -> list[int]:
+    """The places in a batch of the requests that capacity was left for: first come, first served."""
+    left, places = dict(paid), list[int]()
+    for at, job in enumerate(batch):
+        if left[job.application]:
+            left[job.application] -= 1
+            places.append(at)
+    return places

@@ -24,7 +24,7 @@ def configure(level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Unfailing())),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, handlers=[_Handed()])
+    logging.basicConfig(level=logging.WARNING, handlers=[_LibraryEvents()])
 
 
 class _Unfailing:
@@ -39,7 +39,7 @@ class _Unfailing:
             sys.stderr.flush()
 
 
-class _Handed(logging.Handler):
+class _LibraryEvents(logging.Handler):
     """Writes what libraries log (aiohttp, asyncio) as events of ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
