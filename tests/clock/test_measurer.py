@@ -22,13 +22,13 @@ Answer = Reading | Exception
 class Bench:
     """A measurer with sources and a clock that the test sets, and the clock of a process that stamps."""
 
-    def __init__(self, state: Path, *sources: str, shared: SharedGate | None = None, **settings: object) -> None:
+    def __init__(self, state: Path, *sources: str, **settings: object) -> None:
         self.wall = Wall()
         self.answers: dict[str, Answer | Callable[[], Reading]] = {}
         self.asked: list[str] = []
         self.state = state
-        self.shared = shared or SharedGate()
-        self.settings = ClockTable(sources=sources, ntp_servers=("a", "b", "c"), **settings)  # type: ignore[arg-type]
+        self.shared = SharedGate()
+        self.settings = ClockTable.model_validate({"sources": sources, "ntp_servers": ("a", "b", "c"), **settings})
         self.token = TokenTable(fraction_digits=6)
         self.clocks = ClockPair(self.wall.wall_ns, self.wall.boot_ns)
         self.clock = Clock(self.shared, self.clocks)
@@ -66,9 +66,14 @@ class Bench:
             return [entry for entry in journal.history() if not kinds or entry.kind in kinds]
 
 
-def reading(source: str, offset_us: int = 0, error_us: int = 1_000, **more: object) -> Reading:
-    more.setdefault("leap_us", None)
-    return Reading(source=source, offset_us=offset_us, error_us=error_us, detail=f"{source} is well", **more)  # type: ignore[arg-type]
+def reading(
+    source: str,
+    offset_us: int = 0,
+    error_us: int = 1_000,
+    leap_us: int | None = None,
+    reference_us: int | None = None,
+) -> Reading:
+    return Reading(source, offset_us, error_us, leap_us, f"{source} is well", reference_us)
 
 
 def begun(state: Path, *sources: str, **settings: object) -> Bench:

@@ -26,8 +26,8 @@ def answer(at_us: int = NOW_US, **fields: float) -> bytes:
     packet.recv_timestamp = packet.tx_timestamp = (at_us / US + NTP.NTP_DELTA) % 2**32
     for name, value in fields.items():
         setattr(packet, name, value)
-    octets: bytes = packet.to_data()
-    return octets[:3] + packet.precision.to_bytes(1, "big", signed=True) + octets[4:]
+    octets, precision = bytes(packet.to_data()), int(packet.precision)
+    return octets[:3] + precision.to_bytes(1, "big", signed=True) + octets[4:]
 
 
 def test_a_sample_is_half_way_and_as_far_off_as_that_may_be() -> None:
@@ -134,7 +134,7 @@ def test_a_flood_of_what_answers_no_query_is_not_listened_to_for_longer(monkeypa
 
     flood.__enter__.return_value.recv = recv
     monkeypatch.setattr(ntp, "TIMEOUT_S", 0.05)
-    monkeypatch.setattr(ntp.socket, "socket", lambda *_: flood)
+    monkeypatch.setattr(socket, "socket", lambda *_: flood)
     with pytest.raises(TimeoutError):
         ask_server("127.0.0.1:123")
 

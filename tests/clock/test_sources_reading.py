@@ -12,8 +12,8 @@ DAY_US = 86_400 * US
 TIMES_US = st.integers(0, 4_000_000_000 * US)
 
 
-def utc(*parts: int) -> int:
-    return int(datetime(*parts, tzinfo=UTC).timestamp()) * US  # type: ignore[arg-type]
+def utc(year: int, month: int, day: int) -> int:
+    return int(datetime(year, month, day, tzinfo=UTC).timestamp()) * US
 
 
 @given(TIMES_US)

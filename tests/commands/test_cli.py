@@ -110,7 +110,9 @@ def test_the_installed_command() -> None:
         (["unknown"], ["unknown"]),
     ],
 )
-def test_wrong_usage(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: list[str]):
+def test_wrong_usage(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: list[str]
+) -> None:
     """Exit code 2, and what would be right; nothing is made."""
     monkeypatch.chdir(tmp_path)
     fails(run(*arguments), *words, code=2)

@@ -116,7 +116,7 @@ def test_what_is_wrong_with_some(aged: tuple[list[Path], list[str | Path]]) -> N
 @pytest.mark.parametrize("named", [True, False])
 def test_what_cannot_be_judged(files: list[Path], tmp_path: Path, named: bool) -> None:
     (tmp_path / "bad.pem").write_text("no certificate")
-    arguments = ["--ca", tmp_path / "bad.pem"] if named else []
+    arguments: list[str | Path] = ["--ca", tmp_path / "bad.pem"] if named else []
     report = verified(files[0], *arguments, code=2)
     assert report["verdict"] == "could not be judged"
     assert ("bad.pem: " if named else "say with --ca") in report["reason"]

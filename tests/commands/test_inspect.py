@@ -1,6 +1,7 @@
 """`tsa inspect` for people: every field with its meaning, unusual ones too; and how a verdict's time is written."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from tests.support.editing import REQUEST, RESPONSE
 from tsa.commands.inspection import MAX_OCTETS, MAX_SHOWN, InspectFault
 from tsa.commands.token_report import moment
 
+Show = Callable[[bytes], str]
+
 
 @pytest.fixture
-def shown(tmp_path: Path):
+def shown(tmp_path: Path) -> Show:
     """What is printed of octets."""
 
     def show(octets: bytes) -> str:
@@ -25,7 +28,7 @@ def shown(tmp_path: Path):
     return show
 
 
-def test_a_response(shown) -> None:
+def test_a_response(shown: Show) -> None:
     text = shown(RESPONSE)
     for line in (
         "TimeStampResp   an authority's answer (RFC 3161 2.4.2)",
@@ -40,13 +43,13 @@ def test_a_response(shown) -> None:
     assert all("(RFC" in line or "sha256Fingerprint" in line or "name: " in line for line in text.splitlines())
 
 
-def test_a_request(shown) -> None:
+def test_a_request(shown: Show) -> None:
     text = shown(REQUEST)
     assert text.startswith("TimeStampReq   what is asked of an authority (RFC 3161 2.4.1)")
     assert "nonce: 12345678   a number of the requester's, which the answer repeats (RFC 3161 2.4.1)" in text
 
 
-def test_what_cannot_be_read_and_what_nobody_knows(shown) -> None:
+def test_what_cannot_be_read_and_what_nobody_knows(shown: Show) -> None:
     """A signingTime of two values, one of them none; and an attribute of no name, longer than a screen."""
     times = der.tlv(der.SET, der.sequence(), der.tlv(der.UTC_TIME, b"261122000000Z"))
     unknown = der.sequence(der.oid("2.999.7"), der.tlv(der.SET, der.tlv(der.OCTET_STRING, bytes(MAX_SHOWN))))

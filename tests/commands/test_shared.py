@@ -93,7 +93,7 @@ def test_renewal_says_what_cannot_be_read(files: list[Path], authority: Authorit
     assert run("evidence", "create", *files, "--url", authority.server.url).exit_code == 0
     records = [file.with_name(f"{file.name}.er") for file in files]
     before = [record.read_bytes() for record in records]
-    arguments = ["renew", *records, "--url", authority.server.url, option, files[0]]
+    arguments: list[str | Path] = ["renew", *records, "--url", authority.server.url, option, files[0]]
     done = subprocess.run([TSA, "evidence", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"tsa: {files[0]}: What was given is not ")

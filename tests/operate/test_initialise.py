@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certs.chain import CertificateFault, read_certificates, write_pem
-from signer.key import KeyFault
+from signer.key import KeyFault, PublicKey
 from signer.software import KEY_TYPES, generate, load, store
 from tests.support.real_ca import RealCa, issue, make_ca
 from tests.support.units import books
@@ -46,6 +47,13 @@ async def proved(state: Path) -> x509.Certificate:
     authority = await open_authority(load_config(state), books())
     authority.pool.close()
     return authority.tsu.chain.certificate
+
+
+def key_in(request: Path) -> PublicKey:
+    """The public key that a certificate is requested for."""
+    key = x509.load_pem_x509_csr(request.read_bytes()).public_key()
+    assert isinstance(key, PublicKey)
+    return key
 
 
 def everything_in(state: Path) -> dict[str, bytes]:
@@ -122,7 +130,7 @@ async def test_a_request_is_signed_by_a_ca_and_its_certificate_comes_in(
     usage = request.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     assert (usage.critical, list(usage.value)) == (True, [ExtendedKeyUsageOID.TIME_STAMPING])
 
-    certificate = real_ca.issue(request.public_key())  # type: ignore[arg-type]
+    certificate = real_ca.issue(key_in(file))
     write_pem(tmp_path / "chain.pem", [certificate, real_ca.issuing])
     write_pem(tmp_path / "root.pem", [real_ca.root])
     initialise.import_chain(tmp_path, tmp_path / "chain.pem", tmp_path / "root.pem", None, None)
@@ -141,7 +149,7 @@ def test_a_request_that_is_made_again_is_for_the_same_key(tmp_path: Path) -> Non
         file = initialise.request(tmp_path, "p256", subject, None)
         request = x509.load_pem_x509_csr(file.read_bytes())
         assert request.subject.rfc4514_string() == subject
-        keys.add(request.public_key().public_numbers())  # type: ignore[union-attr]
+        keys.add(request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
     assert len(keys) == 1
     assert list(journal(tmp_path)) == ["key made"], "once"
 
@@ -165,7 +173,7 @@ async def test_a_key_for_a_request_can_be_encrypted(
 
     # tsa.toml names the passphrase file, so that the server needs no variable.
     monkeypatch.delenv(PASSPHRASE_VARIABLE)
-    certificate = real_ca.issue(x509.load_pem_x509_csr(file.read_bytes()).public_key())  # type: ignore[arg-type]
+    certificate = real_ca.issue(key_in(file))
     write_pem(tmp_path / "chain.pem", [certificate, real_ca.issuing, real_ca.root])
     initialise.import_chain(state, tmp_path / "chain.pem", None, None, passphrase_file)
     assert await proved(state) == certificate
@@ -258,8 +266,7 @@ def test_a_chain_for_another_key_changes_nothing(tmp_path: Path, existing: tuple
 def test_a_certificate_that_is_no_tsas_changes_nothing(tmp_path: Path, real_ca: RealCa) -> None:
     state = tmp_path / "state"
     file = initialise.request(state, "p256", "CN=TSA", None)
-    public_key = x509.load_pem_x509_csr(file.read_bytes()).public_key()
-    unfit = issue("CN=TSA", public_key, "CN=Issuing CA", real_ca.issuing_key, [])  # type: ignore[arg-type]
+    unfit = issue("CN=TSA", key_in(file), "CN=Issuing CA", real_ca.issuing_key, [])
     write_pem(tmp_path / "chain.pem", [unfit, real_ca.issuing, real_ca.root])
     with pytest.raises(CertificateFault, match="timeStamping"):
         initialise.import_chain(state, tmp_path / "chain.pem", None, None, None)
