@@ -28,6 +28,7 @@ from tsa.licensing.bookkeeping import ensure_anonymous, keep, restore
 from tsa.licensing.capacity import worker_count
 from tsa.licensing.counters import Counters
 from tsa.process.child import guarded, trial
+from tsa.process.jobs import PeriodicJob
 from tsa.process.witness import stamp_heads
 from tsa.process.worker import Place, run
 from tsa.server.listening import listen, refuse_new
@@ -43,6 +44,7 @@ STEADY_S = 60.0  # a worker that lived this long failed for a new reason
 BOOKKEEPING_EVERY_S = 60.0
 LOCK_WAIT_S = 10.0  # for the workers of a supervisor that was killed to end
 FIRST_MEASUREMENT_S = 5.0
+IDLE_S = 60.0  # how long it waits for a signal while nothing is due
 MEASURER_EVERY_S = 1.0  # one that fails at once is not started more often
 KILL_AFTER_S = 5.0  # beyond [server] drain_s
 
@@ -67,8 +69,6 @@ class Supervisor:
     def __init__(self, read_config: Callable[[], Config]) -> None:
         self._read_config = read_config
         self._draining = False
-        self._bookkeeping_due = 0.0
-        self._bookkeeper: int | None = None
 
     def run(self) -> None:
         """Raises ConfigFault, ClockFault, UnusableTsu or ListenFault when serving cannot begin."""
@@ -87,8 +87,14 @@ class Supervisor:
         keep(config, self._counters, time.time_ns() // 1_000, at_start=True)
         self._listening = listen(config.server.listen)
         self._lifeline, self._lifeline_end = os.pipe()  # closes with this process, however it ends
-        self._measurer: int | None = self._measure()
-        self._measurer_due = 0.0
+        self._measuring = PeriodicJob(
+            self._measure, MEASURER_EVERY_S, failing="clock not measured", ended="clock's measurer ended"
+        )
+        self._bookkeeping = PeriodicJob(
+            self._keep_books, min(BOOKKEEPING_EVERY_S, config.licence.window_s), failing="books not kept"
+        )
+        self._jobs = (self._measuring, self._bookkeeping)
+        self._measuring.begin(self._let_go)
         _await_first(self._gate)
         self._slots = [_Slot() for _ in range(worker_count(config))]
         self._meters = shared_meters(len(self._slots))
@@ -97,7 +103,7 @@ class Supervisor:
         log.info("listening", host=host, port=port, workers=len(self._slots), clock=self._gate.read().text)
         self._supervise()
         self._drain(self._config.server.drain_s)
-        self._end_measurer()
+        self._measuring.kill()
         try:
             keep(self._config, self._counters, time.time_ns() // 1_000)
         except (ControlFault, LedgerFault, OSError) as fault:
@@ -107,16 +113,16 @@ class Supervisor:
     def _supervise(self) -> None:
         """Until SIGTERM or SIGINT: start what is due, notice what died, pass reloads on."""
         while True:
+            now = time.monotonic()
             for number, slot in enumerate(self._slots):
-                if slot.pid is None and time.monotonic() >= slot.due:
+                if slot.pid is None and now >= slot.due:
                     self._start(number)
-            if time.monotonic() >= self._bookkeeping_due:
-                self._keep_books()
-            if self._measurer is None and time.monotonic() >= self._measurer_due:
-                self._measurer = self._measure()
-            dues = [self._bookkeeping_due, *(slot.due for slot in self._slots if slot.pid is None)]
-            dues += [self._measurer_due] if self._measurer is None else []
-            wait = max(0.0, min(dues) - time.monotonic())
+            for job in self._jobs:
+                if job.due is not None and now >= job.due:
+                    job.begin(self._let_go)
+            dues = [slot.due for slot in self._slots if slot.pid is None]
+            dues += [job.due for job in self._jobs if job.due is not None]
+            wait = max(0.0, min(dues, default=now + IDLE_S) - time.monotonic())
             received = signal.sigtimedwait(_SIGNALS, wait)
             if received is None:
                 continue
@@ -138,35 +144,18 @@ class Supervisor:
         slot.pid, slot.started = pid, time.monotonic()
         log.info("worker started", worker=number, pid=pid)
 
-    def _measure(self) -> int:
-        """A process of its own measures the clock, by the settings of now; its id."""
-        self._measured_since = time.monotonic()
-        pid = os.fork()
-        if pid == 0:
-            self._listening.close()
-            os.close(self._lock)
-            os.close(self._lifeline_end)
-            measurer = Measurer(self._config, self._gate, read_source)
-            os._exit(guarded(lambda: measurer.run(self._lifeline), failing="clock not measured"))
-        return pid
+    def _let_go(self) -> None:
+        """In a child that does not serve: it must hold up neither the port, nor the state folder, nor the workers."""
+        self._listening.close()
+        os.close(self._lock)
+        os.close(self._lifeline_end)
 
-    def _end_measurer(self) -> None:
-        if self._measurer is not None:  # its journal's transactions are whole or not there
-            os.kill(self._measurer, signal.SIGKILL)
+    def _measure(self) -> None:
+        """Measure the clock, by the settings of now, until this process's supervisor ends."""
+        Measurer(self._config, self._gate, read_source).run(self._lifeline)
 
     def _keep_books(self) -> None:
-        """Each minute, in a process of its own: heads and usage, and each hour the stamp on the heads."""
-        self._bookkeeping_due = time.monotonic() + min(BOOKKEEPING_EVERY_S, self._counters.window_s)
-        if self._bookkeeper is not None:  # it waits for its witness
-            return
-        self._bookkeeper = os.fork()
-        if self._bookkeeper == 0:
-            self._listening.close()
-            os.close(self._lock)
-            os.close(self._lifeline_end)
-            os._exit(guarded(self._book, failing="books not kept"))
-
-    def _book(self) -> None:
+        """Heads and usage, and each hour the stamp on the heads."""
         keep(self._config, self._counters, time.time_ns() // 1_000)
         stamp_heads(self._config, self._gate)
 
@@ -197,11 +186,8 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            if pid == self._bookkeeper:
-                self._bookkeeper = None
-            if pid == self._measurer:
-                self._measurer, self._measurer_due = None, self._measured_since + MEASURER_EVERY_S
-                log.info("clock's measurer ended")
+            for job in self._jobs:
+                job.reaped(pid)
             for number, slot in enumerate(self._slots):
                 if slot.pid == pid:
                     self._bury(number, slot, os.waitstatus_to_exitcode(status))
@@ -232,7 +218,7 @@ class Supervisor:
             return
         self._config = config
         self._event("reloaded")
-        self._end_measurer()  # the next one has the new settings
+        self._measuring.kill()  # the next one has the new settings
         self._signal_all(signal.SIGHUP)
 
     def _drain(self, patience_s: float) -> None:
@@ -241,8 +227,7 @@ class Supervisor:
         refuse_new(self._listening)
         self._listening.close()
         self._signal_all(signal.SIGTERM)
-        if self._bookkeeper is not None:  # a transaction is whole or not there, and the books are kept once more below
-            os.kill(self._bookkeeper, signal.SIGKILL)
+        self._bookkeeping.kill()  # the books are kept once more when the workers have ended
         end = time.monotonic() + patience_s + KILL_AFTER_S
         while any(slot.pid for slot in self._slots):
             received = signal.sigtimedwait(_SIGNALS, max(0.0, end - time.monotonic()))
