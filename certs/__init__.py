@@ -1,1 +1,1 @@
-"""X.509: the development CA, the TSA certificate profile and its request, chains, and the fitness of a certificate."""
+"""X.509 in general: chains and paths, fitness and revocation, signatures, the development CA and the TSA's profile."""

@@ -1,4 +1,4 @@
-"""Certificates in files, and the chain that leads from the TSA's certificate to the one a verifier trusts."""
+"""Certificates in files, and the chain from the TSA's certificate to the certificate that a verifier trusts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ class CertificateFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The way from the TSA's certificate to its trust anchor.
+    """The chain from the TSA's certificate to its trust anchor.
 
-    certificate: the TSA's own. intermediates: the issuer of the certificate first, the anchor not included.
-    anchor: the self-signed root, or the topmost CA that was given.
+    certificate: the TSA's own. intermediates: its issuer first, without the anchor. anchor: the self-signed root, or
+    the topmost CA at hand.
     """
 
     certificate: x509.Certificate
@@ -31,7 +31,7 @@ class Chain:
 
 
 def read_certificates(path: Path) -> list[x509.Certificate]:
-    """The certificates of a PEM file (one or more) or of a DER file (one); raises CertificateFault."""
+    """The certificates of a PEM file, or the single certificate of a DER file; raises CertificateFault."""
     try:
         content = path.read_bytes()
     except OSError as fault:
@@ -61,15 +61,15 @@ def write_pem(path: Path, certificates: Iterable[x509.Certificate]) -> None:
 def build_chain(
     public_key: PublicKey, certificates: Iterable[x509.Certificate], anchors: Iterable[x509.Certificate] = ()
 ) -> Chain:
-    """The chain of the certificate for public_key, found among certificates in whatever order they are.
+    """The chain of the certificate for public_key, found among certificates in any order.
 
-    It ends at one of the anchors or, where none is given, at a self-signed certificate among certificates. Issuers are
-    found by name and signature. Where several certificates are for the key, the newest counts: it is the renewed one.
-    Raises CertificateFault naming what is missing.
+    It ends at one of the anchors or, without anchors, at a self-signed one of the certificates. Issuers are found by
+    name and signature alone: check_fitness judges the chain. Of several certificates for the key, the newest counts,
+    as it is the renewed one. Raises CertificateFault, which names the certificate that is missing.
     """
-    given = list(dict.fromkeys(certificates))
-    trusted = list(dict.fromkeys(anchors)) or [c for c in given if _self_signed(c)]
-    own = [certificate for certificate in given if is_for(certificate, public_key)]
+    pool = list(dict.fromkeys(certificates))
+    trusted = list(dict.fromkeys(anchors)) or [certificate for certificate in pool if _self_signed(certificate)]
+    own = [certificate for certificate in pool if is_for(certificate, public_key)]
     if not own:
         raise CertificateFault(
             "None of the certificates given is for this key: give the one that was issued for it, or the key it is for."
@@ -79,7 +79,8 @@ def build_chain(
         raise CertificateFault(
             f"The certificate of {name_of(leaf)} is signed with its own key: have a CA issue one from `tsa init --csr`."
         )
-    *intermediates, anchor = _issuers(leaf, [c for c in given if c not in own and c not in trusted], trusted)
+    others = [certificate for certificate in pool if certificate not in own and certificate not in trusted]
+    *intermediates, anchor = _issuers(leaf, others, trusted)
     return Chain(leaf, tuple(intermediates), anchor)
 
 
@@ -88,11 +89,11 @@ def is_for(certificate: x509.Certificate, public_key: PublicKey) -> bool:
     try:
         return _spki(certificate.public_key()) == _spki(public_key)
     except (ValueError, UnsupportedAlgorithm):
-        return False  # a key that cannot even be read is another one
+        return False  # a key that cannot even be read is another key
 
 
 def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether the issuer of the certificate has the name of this one, and the signature is that of its key."""
+    """Whether a certificate names the issuer, and its signature is that of the issuer's key."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -114,7 +115,7 @@ def _issuers(
 ) -> tuple[x509.Certificate, ...]:
     """The issuers above a certificate, the anchor last.
 
-    A cross-signed CA has more than one certificate, so a way that ends nowhere is not the last one to try.
+    A cross-signed CA has several certificates: where one of them leads to no anchor, the next is tried.
     """
     for anchor in anchors:
         if issued_by(certificate, anchor):
@@ -123,17 +124,17 @@ def _issuers(
     for issuer in pool:
         if issued_by(certificate, issuer):
             try:
-                return (issuer, *_issuers(issuer, [c for c in pool if c != issuer], anchors))
+                return (issuer, *_issuers(issuer, [other for other in pool if other != issuer], anchors))
             except CertificateFault as further_up:
                 fault = further_up
     raise fault
 
 
-def _missing_issuer(certificate: x509.Certificate, given: Sequence[x509.Certificate]) -> CertificateFault:
+def _missing_issuer(certificate: x509.Certificate, others: Sequence[x509.Certificate]) -> CertificateFault:
     name, issuer = name_of(certificate), certificate.issuer.rfc4514_string()
     if _self_signed(certificate):
         return CertificateFault(f"The chain ends at {name}, which is not among the trusted: give it with --ca.")
-    if any(other.subject == certificate.issuer for other in given):
+    if any(other.subject == certificate.issuer for other in others):
         return CertificateFault(
             f"The certificate of {name} is issued by {issuer}, but with another key than that of the certificate given "
             "under this name: give the one that signed it with --ca."

@@ -1,4 +1,4 @@
-"""DER by slices, strictly: what a verifier reads of a token, without an object per element and without recursion."""
+"""A strict reader of DER for octets of strangers: by slices, without an object per element and without recursion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_PIECES = 1024
 MAX_INTEGER_OCTETS = 128
 MAX_OID_OCTETS = 64
 
-_NOTHING = -1  # the tag where nothing is left
+_NOTHING = -1  # the tag at the end
 _CONSTRUCTED = 0x20
 _CONSTRUCTED_OCTETS = _CONSTRUCTED | OCTET_STRING
 _INDEFINITE = 0x80
@@ -26,7 +26,7 @@ _ARMOUR = re.compile(rb"-----BEGIN ([^-]+)-----([^-]*)-----END \1-----")
 
 
 class Malformed(Exception):
-    """Octets are not what the standard wants there: `expected` and `found` are short phrases."""
+    """The octets break the standard; `expected` and `found` are short phrases."""
 
     def __init__(self, expected: str, found: str) -> None:
         super().__init__(f"Expected {expected}, found {found}.")
@@ -35,10 +35,10 @@ class Malformed(Exception):
 
 
 class Reader:
-    """Reads the elements of `data` between `at` and `end` one after the other; every method raises Malformed.
+    """Reads the elements of `data` from `at` to `end` in their order; every method raises Malformed.
 
-    DER throughout: definite lengths of the fewest octets (X.690 10.1) and one octet of tag. `what` names an element in
-    errors.
+    All is DER: a tag of one octet, and a definite length of the fewest octets (X.690 10.1). `what` is the name of the
+    element in errors.
     """
 
     __slots__ = ("_at", "_data", "_end")
@@ -52,7 +52,7 @@ class Reader:
         return self._data[self._at] if self._at < self._end else _NOTHING
 
     def _take(self, tag: int, what: str) -> tuple[int, int, int]:
-        """Where the next element, its contents and what follows begin."""
+        """The start of the next element, of its contents, and of the octets after it."""
         at, end = self._at, self._end
         if at >= end or self._data[at] != tag:
             raise Malformed(f"{what} (tag {tag:02x})", _shown(self.tag))
@@ -83,7 +83,7 @@ class Reader:
         return self._data[at : self._end]
 
     def elements(self, what: str) -> list[bytes]:
-        """All elements that are left, at most 64 (our limit): whoever makes a token does not say how long it takes."""
+        """All elements that are left, at most 64 (our limit), so that a token cannot take long to verify."""
         found = []
         while self.tag != _NOTHING:
             found.append(self.element(self.tag, what))
@@ -92,7 +92,7 @@ class Reader:
         return found
 
     def ends(self, what: str) -> None:
-        """Nothing may follow in `what`."""
+        """Raise Malformed where more octets follow in `what`."""
         if self._at != self._end:
             raise Malformed(f"the end of {what}", f"{self._end - self._at} more octets")
 
@@ -123,7 +123,7 @@ def _shown(tag: int) -> str:
 
 
 def _length(data: bytes, at: int, end: int, what: str) -> tuple[int, int]:
-    """Where the contents of the element at `at` begin, and how many octets the length says they are."""
+    """The start of the contents of the element at `at`, and their length in octets as it is stated."""
     start = at + 2
     if start > end:
         raise Malformed(f"the length of {what}", "nothing")
@@ -150,17 +150,17 @@ def dotted(content: bytes) -> str:
 
 
 def unarmoured(octets: bytes) -> bytes:
-    """The DER in octets that are DER, PEM with whatever label, or bare base64. Raises Malformed."""
+    """The DER in octets that are DER, PEM with any label, or bare base64. Raises Malformed."""
     if octets[:1] == b"0":  # the tag of a SEQUENCE; its base64 begins with M
         return octets
     try:
-        return next((found for _, found in armoured(octets)), None) or _base64(octets)
+        return next((content for _, content in armoured(octets)), None) or _base64(octets)
     except binascii.Error:
         raise Malformed("DER, PEM or base64", f"octets that begin with {octets[:8].hex() or 'nothing'}") from None
 
 
 def armoured(octets: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The labels and contents of what is there in PEM (RFC 7468). Raises binascii.Error."""
+    """The label and the contents of every PEM block (RFC 7468). Raises binascii.Error."""
     return ((found[1], _base64(found[2])) for found in _ARMOUR.finditer(octets))
 
 
@@ -169,15 +169,15 @@ def _base64(text: bytes) -> bytes:
 
 
 def printable(text: str) -> str:
-    """Text of somebody else, fit for a sentence and a terminal: what cannot be printed is escaped (RFC 4514 2.4)."""
+    """A stranger's text, fit for a sentence and a terminal: unprintable characters are escaped (RFC 4514 2.4)."""
     return "".join(c if c.isprintable() else "".join(f"\\{octet:02x}" for octet in c.encode()) for c in text)
 
 
 def definite(data: bytes) -> bytes:
-    """The same with definite lengths, where an element is of indefinite length (X.690 8.1.3.6) from outside in.
+    """The data with definite lengths in place of the indefinite (X.690 8.1.3.6), from the outermost element inwards.
 
-    RFC 5652 leaves SignedData in BER, and some TSAs write it so. What lies inside an element of definite length stays
-    as it is: certificates, and the OCTET STRING pieces that make up a TSTInfo. Raises Malformed.
+    RFC 5652 allows SignedData in BER, and some TSAs write BER. The contents of an element of definite length stay as
+    they are: certificates, and the OCTET STRING pieces of a TSTInfo. Raises Malformed.
     """
     if data[1:2] != bytes([_INDEFINITE]):
         return data
@@ -186,7 +186,7 @@ def definite(data: bytes) -> bytes:
 
 
 def _definite(data: bytes, at: int, depth: int) -> tuple[bytes, int]:
-    """The element at `at` with a definite length, and where the next one begins."""
+    """The element at `at` with a definite length, and the start of the next element."""
     if depth > MAX_DEPTH:
         raise Malformed(f"at most {MAX_DEPTH} elements of indefinite length in each other (our limit)", "more")
     tag, size = data[at : at + 1], data[at + 1 : at + 2]
@@ -209,7 +209,7 @@ def _definite(data: bytes, at: int, depth: int) -> tuple[bytes, int]:
 
 
 def set_of(content: bytes) -> bytes:
-    """A SET OF with these contents: signed attributes are signed as one, and stand as [0] (RFC 5652 5.4)."""
+    """A SET OF with these contents: signed attributes stand as [0], but are signed as a SET OF (RFC 5652 5.4)."""
     return _element(bytes([SET]), content)
 
 

@@ -24,9 +24,9 @@ _PURPOSE_PROBLEMS = {
 
 
 def check_fitness(chain: Chain, public_key: PublicKey, now: datetime) -> None:
-    """Raise CertificateFault, with what is wrong and how to mend it, unless a TSA may sign with this chain now.
+    """Raise CertificateFault, which says what is wrong and how to mend it, unless a TSA may sign with this chain now.
 
-    now is timezone-aware. The chain's signatures are taken as verified: build_chain made it.
+    now is timezone-aware. The signatures in the chain are not verified again: build_chain has done it.
     """
     leaf = chain.certificate
     if not is_for(leaf, public_key):
@@ -51,7 +51,7 @@ def check_fitness(chain: Chain, public_key: PublicKey, now: datetime) -> None:
 def usable_until(chain: Chain) -> datetime:
     """The moment (UTC) after which the TSA must not sign with this chain.
 
-    It is the earliest end of: the validity of each certificate, the privateKeyUsagePeriod of the TSA's own.
+    It is the earliest end of: the validity of any certificate, the privateKeyUsagePeriod of the TSA's own.
     """
     ends = [certificate.not_valid_after_utc for certificate in _path(chain)]
     period = _extension(chain.certificate, x509.PrivateKeyUsagePeriod)
@@ -69,7 +69,7 @@ def _extension(certificate: x509.Certificate, kind: type[_E]) -> x509.Extension[
 
 
 def _utc(moment: datetime) -> datetime:
-    """A GeneralizedTime of a certificate, which is always UTC and which the X.509 library leaves naive."""
+    """A GeneralizedTime of a certificate: it is always UTC, and the X.509 library leaves it naive."""
     return moment.replace(tzinfo=UTC)
 
 
@@ -137,7 +137,7 @@ def _check_usage(leaf: x509.Certificate) -> None:
 
 
 def _check_private_key_usage_period(leaf: x509.Certificate, now: datetime) -> None:
-    """The part of the validity in which the key may sign: the rest is left for verifying (RFC 3280 4.2.1.4)."""
+    """The key may sign in a part of the validity only; the rest is for verifying (RFC 3280 4.2.1.4)."""
     period = _extension(leaf, x509.PrivateKeyUsagePeriod)
     if period is None:
         return
@@ -155,8 +155,8 @@ def _check_private_key_usage_period(leaf: x509.Certificate, now: datetime) -> No
 
 
 def _check_issuers(chain: Chain) -> None:
-    """RFC 5280 6.1.4: each may issue, and has no more CAs below it than its path length allows."""
-    below = 0  # CAs under the issuer, those not counted that issued themselves a new certificate (RFC 5280 4.2.1.9)
+    """RFC 5280 6.1.4: every issuer may issue, and has no more CAs below it than its path length allows."""
+    below = 0  # CAs under the issuer; self-issued certificates do not count (RFC 5280 4.2.1.9)
     for certificate, issuer in pairwise(_path(chain)):
         _check_issuer(issuer, below)
         _check_key_identifiers(certificate, issuer)

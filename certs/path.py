@@ -1,4 +1,4 @@
-"""The path from a TSA's certificate to an anchor at genTime (RFC 5280 6), by pyhanko-certvalidator."""
+"""The path from a signer's certificate to an anchor, valid at a given time (RFC 5280 6), by pyhanko-certvalidator."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from pyhanko_certvalidator.registry import CertificateRegistry, TrustManager
 
 from certs.candidate import Candidate, extension
 
-# Certificates that all seem to have issued each other make paths without end.
+# Certificates that all seem to be issued by each other make paths without end.
 MAX_ISSUERS_LOOKED_FOR = 100
-# Names and name constraints are compared each with each.
+# Every name is compared with every name constraint.
 MAX_COMPARISONS = 20_000
 _FORGEABLE = {f"1.2.840.113549.1.1.{arc}" for arc in (2, 3, 4)}  # RSA with MD2, MD4 and MD5
 
 
 class NoPath(Exception):
-    """No path leads to an anchor at that time; the text is a sentence."""
+    """No path leads to an anchor at that time; the text is a phrase or a sentence that says why."""
 
 
 class _Registry(CertificateRegistry):
-    """Certificates that are at hand, with a limit on how often an issuer is looked for among them."""
+    """The certificates at hand, with a limit on how often an issuer is looked for among them."""
 
     left = MAX_ISSUERS_LOOKED_FOR
 
@@ -51,27 +51,31 @@ class _Registry(CertificateRegistry):
 def find_path(
     signer: Candidate, candidates: Sequence[Candidate], anchors: Sequence[Candidate], moment: datetime
 ) -> tuple[Candidate, ...]:
-    """The certificates from the signer's by way of `candidates` to one of `anchors`, all of them valid at `moment`.
+    """The certificates from the signer's through `candidates` to one of `anchors`, all valid at `moment` (UTC).
 
-    Nothing is fetched. Of an anchor more is asked than by RFC 5280: to be valid at that time, and where it is not the
-    signer's own, to be a CA's that may sign certificates, within its path length and name constraints. Where there are
-    roots among the anchors, as in a bundle of the whole chain, the path goes on up to one, if it can, so that a
-    revocation of the others is seen. Raises NoPath.
+    Nothing is fetched. An anchor must satisfy more than RFC 5280 asks: it must be valid at that time and, unless it is
+    the signer's own, the certificate of a CA that may sign certificates, within its path length and name constraints.
+    Where the anchors include roots, as in a bundle of the whole chain, the path goes up to a root if it can, so that
+    a revocation of the other anchors is seen. Raises NoPath.
     """
-    # Where extensions cannot be read here, others might read of them what no check below has seen.
-    candidates, anchors = ([each for each in some if each.extensions is not None] for some in (candidates, anchors))
+    # The library might read extensions that cannot be read here, and no check below would have seen them.
+    candidates, anchors = _with_extensions(candidates), _with_extensions(anchors)
     if _is_forgeable(signer) and signer not in anchors:
         raise NoPath(f"the certificate of {signer.name} is signed with a hash that proves nothing")
-    roots = [each for each in anchors if each.issuer == each.subject]
+    roots = [anchor for anchor in anchors if anchor.issuer == anchor.subject]
     with suppress(NoPath):
         if 0 < len(roots) < len(anchors):
             return _find_path(signer, (*candidates, *anchors), roots, moment)
     return _find_path(signer, candidates, anchors, moment)
 
 
-def _is_forgeable(one: Candidate) -> bool:
-    """Whether a CA can have been led to sign it without knowing, as one was in 2008 that signed with MD5."""
-    return one.certificate.signature_algorithm_oid.dotted_string in _FORGEABLE
+def _with_extensions(certificates: Sequence[Candidate]) -> list[Candidate]:
+    return [certificate for certificate in certificates if certificate.extensions is not None]
+
+
+def _is_forgeable(certificate: Candidate) -> bool:
+    """Whether a CA may have been led to sign it unknowingly, as a CA that signed with MD5 was in 2008."""
+    return certificate.certificate.signature_algorithm_oid.dotted_string in _FORGEABLE
 
 
 def _find_path(
@@ -81,16 +85,11 @@ def _find_path(
         raise NoPath(
             f"names and name constraints ask for {number} comparisons, and {MAX_COMPARISONS} are the most here"
         )
-    anchors = [each for each in anchors if each.octets == signer.octets] or anchors
-    registry = _Registry()
-    for each in candidates:
-        if _is_forgeable(each):
-            continue
-        with suppress(Exception):  # asn1crypto raises all kinds of things; this one is on nobody's path
-            registry.register(_parsed(each))
+    anchors = [anchor for anchor in anchors if anchor.octets == signer.octets] or anchors
+    registry = _registry(candidates)
     try:
         context = ValidationContext(
-            trust_roots=[_anchor(_parsed(each)) for each in anchors],
+            trust_roots=[_anchor(_parsed(anchor)) for anchor in anchors],
             certificate_registry=registry,
             moment=moment,
             allow_fetching=False,
@@ -99,20 +98,30 @@ def _find_path(
             time_tolerance=timedelta(0),
         )
         found = _run(CertificateValidator(_parsed(signer), validation_context=context).async_validate_path())
-    except Exception as fault:  # its own errors, and on odd certificates those of asn1crypto
+    except Exception as fault:  # the library's own, and on odd certificates those of asn1crypto
         raise NoPath(_first_line(fault)) from fault
-    known = {each.octets: each for each in (*anchors, *candidates, signer)}
-    path = tuple(known[each.dump()] for each in reversed(list(found.iter_certs(include_root=True))))
-    if path[0] is not signer:  # which the library lets pass for the anchor, without looking at who issued it
+    known = {certificate.octets: certificate for certificate in (*anchors, *candidates, signer)}
+    path = tuple(known[certificate.dump()] for certificate in reversed(list(found.iter_certs(include_root=True))))
+    if path[0] is not signer:  # the library takes it for the anchor, and does not look at its issuer
         raise NoPath(f"{signer.name} has the name and the key of an anchor, but is another certificate")
     return path
 
 
+def _registry(candidates: Sequence[Candidate]) -> _Registry:
+    registry = _Registry()
+    for certificate in candidates:
+        if not _is_forgeable(certificate):
+            with suppress(Exception):  # asn1crypto raises all kinds of exceptions; no path goes through this one
+                registry.register(_parsed(certificate))
+    return registry
+
+
 def _comparisons(certificates: Sequence[Candidate]) -> int:
-    """At most so many names are compared with name constraints on a path through these."""
+    """The most comparisons of a name with a name constraint that a path through these certificates can need."""
     names = subtrees = 0
-    for each in certificates:
-        alternatives, constraints = extension(each, x509.SubjectAlternativeName), extension(each, x509.NameConstraints)
+    for certificate in certificates:
+        alternatives = extension(certificate, x509.SubjectAlternativeName)
+        constraints = extension(certificate, x509.NameConstraints)
         names += 1 + len(list(alternatives or ()))
         if constraints is not None:
             subtrees += len(constraints.permitted_subtrees or ()) + len(constraints.excluded_subtrees or ())
@@ -120,11 +129,12 @@ def _comparisons(certificates: Sequence[Candidate]) -> int:
 
 
 def _anchor(certificate: asn1_x509.Certificate) -> TrustAnchor:
-    is_ca = certificate.ca or certificate["tbs_certificate"]["version"].native == "v1"  # v1 could not say so
+    """The anchor with the limits that its certificate states, which the library would not apply on its own."""
+    is_ca = certificate.ca or certificate["tbs_certificate"]["version"].native == "v1"  # v1 cannot say so
     usage = certificate.key_usage_value
     may_issue = is_ca and (usage is None or "key_cert_sign" in usage.native)
     own = derive_quals_from_cert(certificate)
-    names = own.standard_parameters and PKIXValidationParams(  # without its policies: no certain one is asked for
+    names = own.standard_parameters and PKIXValidationParams(  # without its policies, as no policy is asked for
         initial_permitted_subtrees=own.standard_parameters.initial_permitted_subtrees,
         initial_excluded_subtrees=own.standard_parameters.initial_excluded_subtrees,
     )
@@ -132,12 +142,12 @@ def _anchor(certificate: asn1_x509.Certificate) -> TrustAnchor:
     return CertTrustAnchor(certificate, replace(own, standard_parameters=names, trusted_service_type=kind))
 
 
-def _parsed(one: Candidate) -> asn1_x509.Certificate:
-    return asn1_x509.Certificate.load(one.octets, strict=True)
+def _parsed(certificate: Candidate) -> asn1_x509.Certificate:
+    return asn1_x509.Certificate.load(certificate.octets, strict=True)
 
 
 def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The result of a coroutine that waits for nothing, as it fetches nothing: it needs no event loop."""
+    """The result of a coroutine that fetches nothing, so never waits and needs no event loop. Raises NoPath."""
     try:
         coroutine.send(None)
     except StopIteration as end:

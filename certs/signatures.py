@@ -1,4 +1,4 @@
-"""Hash and signature algorithms by their object identifiers, and whether a signature is that of a key."""
+"""AlgorithmIdentifiers, and the check of a signature by its key, as strict as a verification needs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from signer.algorithms import HASHES, HASHES_BY_OID, RSASSA_PSS, SIGNATURES, kin
 
 WEAK_HASHES = ("sha1",)
 MIN_RSA_BITS, MIN_EC_BITS = 2048, 224
-MAX_OCTETS = 1024  # of an AlgorithmIdentifier: they are kept
+MAX_OCTETS = 1024  # of an AlgorithmIdentifier, which is kept from token to token
 
 _MGF1 = "1.2.840.113549.1.1.8"
 _MAX_SALT_OCTETS = 512
@@ -21,7 +21,7 @@ _NULL = bytes([NULL, 0])
 
 
 class AlgorithmIdentifier(NamedTuple):
-    """AlgorithmIdentifier (RFC 5280 4.1.1.2): a dotted identifier, and the parameters in DER, empty where absent."""
+    """AlgorithmIdentifier (RFC 5280 4.1.1.2): a dotted OID, and the parameters in DER, empty where absent."""
 
     oid: str
     parameters: bytes = b""
@@ -35,13 +35,13 @@ class AlgorithmIdentifier(NamedTuple):
         return _algorithm(element)
 
     def hash_name(self, what: str) -> str:
-        """The hash it names, as hashlib does. Raises Malformed where it is none that is known here."""
+        """The hashlib name of this hash. Raises Malformed where it is no hash that is known here."""
         if self.oid not in HASHES_BY_OID or self.parameters not in (b"", _NULL):
             raise Malformed(f"{what} to be one of {', '.join(HASHES)}", str(self))
         return HASHES_BY_OID[self.oid].name
 
     def without_null(self) -> AlgorithmIdentifier:
-        """The same with absent parameters where they are NULL, which means the same for a hash (RFC 5754 2)."""
+        """The same without parameters where they are NULL, which means the same for a hash (RFC 5754 2)."""
         return AlgorithmIdentifier(self.oid) if self.parameters == _NULL else self
 
     def __str__(self) -> str:
@@ -59,10 +59,11 @@ def _algorithm(element: bytes) -> AlgorithmIdentifier:
 def check_signature(
     key: PublicKeyTypes | None, algorithm: AlgorithmIdentifier, digest: str | None, signature: bytes, signed: bytes
 ) -> None:
-    """Whether `signature` is that of `key` over `signed`.
+    """Check that `signature` is that of `key` over `signed`.
 
-    `digest` is the hash that stands beside the algorithm, None where there is none: the algorithm must be for the same
-    (RFC 8933 3). Raises Malformed where the algorithm does not fit the key, and InvalidSignature.
+    `digest` is the hashlib name of the digestAlgorithm beside the signature, None without one: the signature algorithm
+    must have the same hash (RFC 8933 3). Raises Malformed where the algorithm does not fit the key, InvalidSignature
+    where the signature is another, ValueError or UnsupportedAlgorithm where it cannot be verified.
     """
     known = SIGNATURES.get(algorithm.oid)
     if known is None or known.kind is not kind_of(key):

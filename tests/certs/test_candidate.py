@@ -4,7 +4,8 @@ import pytest
 
 from certs.candidate import MAX_OCTETS, Candidate, candidate, is_name_of
 from tests.support import der
-from tests.vectors.parties import ISSUING, ROOT, TSU, TSU_EXTENSIONS, Party, extension, name, public_octets
+from tests.vectors.keys import public_octets
+from tests.vectors.parties import ISSUING, ROOT, TSU, TSU_EXTENSIONS, Party, extension, name
 
 DNS = der.tlv(0x82, b"tsa.example")
 NAMED = ISSUING.issue("TSU", extensions=(*TSU_EXTENSIONS, extension("2.5.29.17", der.sequence(DNS))))

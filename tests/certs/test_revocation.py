@@ -6,8 +6,8 @@ import pytest
 from cryptography import x509
 
 from certs.candidate import Candidate, candidate
-from certs.revocation import Evidence, Standing, standing
-from certs.statement import Information
+from certs.revocation import RevocationData, Standing, standing
+from certs.statement import Statement
 from tests.support import der
 from tests.vectors.parties import (
     CA_EXTENSIONS,
@@ -18,7 +18,9 @@ from tests.vectors.parties import (
     STRANGER,
     TSU,
     TSU_EXTENSIONS,
+    VALID,
     Party,
+    Period,
     extended_key_usage,
     extension,
     key_usage,
@@ -58,11 +60,11 @@ def known(party: Party) -> Candidate:
 
 def stands(*crls: bytes, ocsps: tuple[bytes, ...] = (), signer: Party = TSU, issuer: Party = ISSUING) -> Standing:
     """How a signer stands below its CA, which is the anchor here."""
-    return standing([known(signer), known(issuer)], Evidence.read(crls, ocsps))
+    return standing([known(signer), known(issuer)], RevocationData.read(crls, ocsps))
 
 
-def said(*crls: bytes, **more: object) -> Information:
-    found = stands(*crls, **more)  # type: ignore[arg-type]
+def said(*crls: bytes, ocsps: tuple[bytes, ...] = (), signer: Party = TSU, issuer: Party = ISSUING) -> Statement:
+    found = stands(*crls, ocsps=ocsps, signer=signer, issuer=issuer)
     assert found.notes == ()
     [(one, information)] = found.known
     assert one.name.startswith("CN=TSU")
@@ -90,12 +92,12 @@ def test_the_newest_counts_and_what_is_final_stays() -> None:
 
 def test_nothing_known_is_told_for_all_at_once() -> None:
     path = [known(each) for each in (TSU, ISSUING, ROOT)]
-    found = standing(path, Evidence())
+    found = standing(path, RevocationData())
     [note] = found.notes
     assert note.startswith("Revocation could not be judged: ")
     assert "CN=TSU" in note
     assert " nor on CN=Issuing CA" in note
-    [note] = standing(path[-1:], Evidence()).notes
+    [note] = standing(path[-1:], RevocationData()).notes
     assert note.startswith("Revocation could not be judged: CN=Root")
 
 
@@ -124,8 +126,8 @@ def test_a_list_whose_scope_has_it_is_evidence() -> None:
     assert said(crl(ISSUING, extensions=scope(flag(1)))).revoked is None
     path = [known(ISSUING), known(ROOT)]
     for_cas, for_users = (crl(ROOT, extensions=scope(flag(number))) for number in (2, 1))
-    assert len(standing(path, Evidence.read([for_cas], [])).known) == 1
-    assert len(standing(path, Evidence.read([for_users], [])).known) == 0
+    assert len(standing(path, RevocationData.read([for_cas], [])).known) == 1
+    assert len(standing(path, RevocationData.read([for_users], [])).known) == 0
 
 
 def test_a_delta_list_is_evidence_only_where_it_has_it() -> None:
@@ -182,8 +184,12 @@ def test_one_of_several_answers_is_not_known_to_keep_what_ended() -> None:
     assert said(ocsps=(ocsp(ended, ISSUING, extensions=cutoff, times=2),), signer=ended).late
 
 
-def responder(issuer: Party = ISSUING, **fields: object) -> Party:
-    return issuer.issue("Responder", **{"extensions": (extended_key_usage(OCSP_SIGNING),), **fields})  # type: ignore[arg-type]
+def responder(
+    issuer: Party = ISSUING,
+    extensions: tuple[bytes, ...] = (extended_key_usage(OCSP_SIGNING),),
+    valid: Period = VALID,
+) -> Party:
+    return issuer.issue("Responder", extensions=extensions, valid=valid)
 
 
 def test_an_appointed_responder_may_answer() -> None:
@@ -211,7 +217,7 @@ def test_a_responder_that_gives_no_answer_is_told() -> None:
 
 
 def test_what_cannot_be_read_is_told() -> None:
-    evidence = Evidence.read([b"", crl(ROOT)], [b"x"]) + Evidence.read([], [b"y"])
+    evidence = RevocationData.read([b"", crl(ROOT)], [b"x"]) + RevocationData.read([], [b"y"])
     assert (len(evidence.crls), len(evidence.ocsps)) == (1, 0)
     assert evidence.unreadable == ("A CRL cannot be read.", *["An OCSP response cannot be read."] * 2)
     assert standing([known(TSU)], evidence).notes[:3] == evidence.unreadable
@@ -220,10 +226,10 @@ def test_what_cannot_be_read_is_told() -> None:
 def test_old_information_is_told() -> None:
     current = said(crl(ISSUING))
     ended = said(crl(ISSUING, this_update="20251001000000Z", next_update="20251008000000Z"))
-    endless = Information("OCSP response", datetime(2026, 1, 1, tzinfo=UTC), None)
+    endless = Statement("OCSP response", datetime(2026, 1, 1, tzinfo=UTC), None)
     one = known(TSU)
 
-    def warned(information: Information, gen_time: datetime) -> bool:
+    def warned(information: Statement, gen_time: datetime) -> bool:
         return bool(list(Standing(((one, information),), ()).warnings(gen_time, NOW)))
 
     assert not warned(current, NOW)

@@ -23,7 +23,7 @@ from tests.vectors.tokens import (
 )
 from tsa.verify.examination import examine
 from tsa.verify.proof import NotProved, Step
-from tsa.verify.signer import allowed_above, ess_cert_ids, read_attributes, single
+from tsa.verify.signer import allowed_above, ess_cert_ids, read_attributes, sole_value
 
 
 def known(party: Party) -> Candidate:
@@ -55,7 +55,7 @@ def test_attributes_are_in_der() -> None:
         with pytest.raises(Malformed, match=sentence):
             read_attributes(wrong)
     with pytest.raises(Malformed, match="one it attribute with one value, found 2"):
-        single(read_attributes(one), "2.999.1", "it")
+        sole_value(read_attributes(one), "2.999.1", "it")
 
 
 def test_an_ess_cert_id_names_by_hash_and_issuer_serial() -> None:

@@ -1,4 +1,4 @@
-"""What a token is held against: a file, octets, or a digest that was made elsewhere."""
+"""The datum of a verification: a file, octets, or a digest that was made elsewhere."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class OctetsDatum:
 
 
 class FileDatum:
-    """A file, read once for each hash, and when it is first asked for."""
+    """A file, read once for a hash algorithm, when its digest is first needed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -48,7 +48,7 @@ class FileDatum:
 
 
 class DigestDatum:
-    """A digest that was made elsewhere: it is what it is, whatever algorithm is asked for."""
+    """A digest that was made elsewhere, and is returned for any algorithm."""
 
     def __init__(self, octets: bytes) -> None:
         self._octets = octets

@@ -1,4 +1,4 @@
-"""Steps 1 to 9 of a verification, which need no anchor; tsa/verify/verifier.py says what each of them asks."""
+"""Steps 1 to 9 of a verification, which need no anchor; tsa/verify/verifier.py lists their rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
-from certs.candidate import Candidate, candidate, is_name_of
+from certs.candidate import Candidate, is_name_of, readable
 from certs.der import OCTET_STRING, Malformed, Reader, set_of, unarmoured
 from certs.signatures import check_signature
 from signer.algorithms import HASHES
@@ -27,11 +27,11 @@ from tsa.verify.signer import (
     ess_cert_ids,
     is_named_by,
     read_attributes,
-    single,
+    sole_value,
 )
 
 MAX_TOKEN_OCTETS = 1 << 20
-_SHOWN = 256  # of what somebody else chose to write, in a sentence
+_SHOWN = 256  # characters of a stranger's text in a sentence
 
 _SIGNED_DATA, _TST_INFO = "1.2.840.113549.1.7.2", "1.2.840.113549.1.9.16.1.4"
 _STATUSES = ("granted", "grantedWithMods", "rejection", "waiting", "revocationWarning", "revocationNotification")
@@ -39,7 +39,7 @@ _STATUSES = ("granted", "grantedWithMods", "rejection", "waiting", "revocationWa
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A token that passed steps 1 to 7: what it says, who signed it, and the certificates that may stand above."""
+    """A token that passed steps 1 to 7: its contents, its signer, and the certificates that may stand above."""
 
     has_status: bool
     signed: SignedData
@@ -51,21 +51,24 @@ class Examined:
 
 @contextmanager
 def _within(step: Step, sentence: str, clause: str) -> Iterator[None]:
-    """Let what cannot be read fail a step."""
+    """Turn Malformed into NotProved at this step."""
     try:
         yield
     except Malformed as fault:
         raise NotProved(step, sentence, expected=fault.expected, found=fault.found, clause=clause) from None
 
 
-def examine(octets: bytes, given: Sequence[Candidate] = ()) -> Examined:
-    """Steps 1 to 7: the token in `octets`, whose certificate is in it or among those `given`. Raises NotProved."""
+def examine(octets: bytes, certificates: Sequence[Candidate] = ()) -> Examined:
+    """Steps 1 to 7: the token in `octets`, whose signer's certificate is in it or among `certificates` beside it.
+
+    Raises NotProved.
+    """
     response = parse(octets)  # 1
     check_status(response)  # 2
     signed, info = read_content(response.token)  # 3
     signer = only_signer(signed)  # 4
-    attributes = attributes_of(signer)  # 6, in so far as 5 needs it
-    certificate, above = find_certificate(signed, signer, info, attributes, given)  # 5
+    attributes = attributes_of(signer)  # the part of 6 that 5 needs
+    certificate, above = find_certificate(signed, signer, info, attributes, certificates)  # 5
     digest_algorithm = check_attributes(signed, signer, attributes)  # 6
     check_signed(signer, certificate, digest_algorithm)  # 7
     return Examined(response.status is not None, signed, info, digest_algorithm, certificate, above)
@@ -92,7 +95,7 @@ def parse(octets: bytes) -> Response:
 
 
 def check_status(response: Response) -> None:
-    """PKIStatus, and the words of a refusal."""
+    """Check PKIStatus; the text of a refusal goes into NotProved."""
     if response.status in (None, 0, 1):
         return
     name = dict(enumerate(_STATUSES)).get(response.status, str(response.status))
@@ -155,14 +158,13 @@ def only_signer(signed: SignedData) -> SignerInfo:
 
 
 def find_certificate(
-    signed: SignedData, signer: SignerInfo, info: TstInfo, attributes: Attributes, given: Sequence[Candidate]
+    signed: SignedData, signer: SignerInfo, info: TstInfo, attributes: Attributes, certificates: Sequence[Candidate]
 ) -> tuple[Candidate, tuple[Candidate, ...]]:
-    """The signer's certificate, and those that may stand above it."""
+    """The signer's certificate, in the token or among `certificates`, and the certificates that may stand above it."""
     with _within(Step.CERTIFICATE, "The token does not say which certificate is its signer's.", "RFC 5816 2.2.1"):
         ids = ess_cert_ids(attributes)
-    embedded = [one for one in map(candidate, signed.certificates) if one is not None]
-    pool = list(dict.fromkeys((*given, *embedded)))
-    certificate = _signer_among(pool, signer, [each[0] for each in ids])
+    pool = list(dict.fromkeys((*certificates, *readable(signed.certificates))))
+    certificate = _signer_among(pool, signer, [first for first, *_ in ids])
     with _within(Step.CERTIFICATE, "The tsa field cannot be read.", "RFC 3161 2.4.2"):
         named = info.tsa is None or is_name_of(info.tsa, certificate)
     if not named:
@@ -173,15 +175,16 @@ def find_certificate(
             found=(info.tsa or b"")[:_SHOWN].hex(),
             clause="RFC 3161 2.4.2",
         )
-    above = allowed_above([one for one in pool if one is not certificate], ids, signed.attribute_certificates)
+    others = [other for other in pool if other is not certificate]
+    above = allowed_above(others, ids, signed.attribute_certificates)
     return certificate, tuple(above)
 
 
 def _signer_among(pool: Sequence[Candidate], signer: SignerInfo, ids: Sequence[EssCertId]) -> Candidate:
-    named = [one for one in pool if is_named_by(signer, one)]
-    for one in named:
-        if all(each.is_of(one) for each in ids):
-            return one
+    named = [certificate for certificate in pool if is_named_by(signer, certificate)]
+    for certificate in named:
+        if all(ess_cert_id.is_of(certificate) for ess_cert_id in ids):
+            return certificate
     if not named:
         raise NotProved(
             Step.CERTIFICATE,
@@ -194,7 +197,7 @@ def _signer_among(pool: Sequence[Candidate], signer: SignerInfo, ids: Sequence[E
         Step.CERTIFICATE,
         "The certificate that the SignerIdentifier names is not the one that was signed with.",
         expected=" and ".join(map(str, ids)),
-        found=" and ".join(hashlib.new(each.hash_algorithm, named[0].octets).hexdigest() for each in ids),
+        found=" and ".join(hashlib.new(expected.hash_algorithm, named[0].octets).hexdigest() for expected in ids),
         clause="RFC 5816 2.2.1",
     )
 
@@ -211,16 +214,16 @@ def attributes_of(signer: SignerInfo) -> Attributes:
 
 
 def check_attributes(signed: SignedData, signer: SignerInfo, attributes: Attributes) -> str:
-    """contentType and messageDigest; the name of digestAlgorithm."""
+    """Check contentType and messageDigest; returns the hashlib name of digestAlgorithm."""
     with _within(Step.ATTRIBUTES, "The signed attributes are not those of this TSTInfo.", "RFC 5652 5.3, 5.4, 11"):
         algorithm = signer.digest_algorithm.hash_name("digestAlgorithm")
-        kind = Reader(single(attributes, CONTENT_TYPE, "contentType")).oid("contentType")
+        kind = Reader(sole_value(attributes, CONTENT_TYPE, "contentType")).oid("contentType")
         if kind != signed.content_type:
             raise Malformed(f"the contentType {signed.content_type}", kind)
-        said = Reader(single(attributes, MESSAGE_DIGEST, "messageDigest")).content(OCTET_STRING, "messageDigest")
+        stated = Reader(sole_value(attributes, MESSAGE_DIGEST, "messageDigest")).content(OCTET_STRING, "messageDigest")
         digest = hashlib.new(algorithm, signed.content or b"").digest()
-        if not hmac.compare_digest(said, digest):
-            raise Malformed(f"the messageDigest {digest.hex()}", said[:64].hex())
+        if not hmac.compare_digest(stated, digest):
+            raise Malformed(f"the messageDigest {digest.hex()}", stated[:64].hex())
     return algorithm
 
 
@@ -228,7 +231,7 @@ def check_attributes(signed: SignedData, signer: SignerInfo, attributes: Attribu
 
 
 def check_signed(signer: SignerInfo, certificate: Candidate, digest_algorithm: str) -> None:
-    """The signature, by the key of the certificate, over the attributes as a SET OF."""
+    """Check the signature, by the key of the certificate, over the attributes as a SET OF."""
     clause = "RFC 5652 5.4, 5.6"
     attributes = set_of(signer.attributes or b"")
     with _within(Step.SIGNATURE, "The signature cannot be that of this certificate's key.", clause):
@@ -242,7 +245,7 @@ def check_signed(signer: SignerInfo, certificate: Candidate, digest_algorithm: s
 
 
 def check_imprint(info: TstInfo, datum: Datum) -> None:
-    """The digest of the datum. Raises NotJudged where the datum cannot be read."""
+    """Check messageImprint against the digest of the datum. Raises NotJudged where the datum cannot be read."""
     imprint = info.imprint
     if imprint.hash_algorithm not in HASHES:
         raise _other_imprint("The imprint is by a hash that proves nothing here.", ", ".join(HASHES), imprint)
@@ -259,7 +262,7 @@ def _other_imprint(sentence: str, expected: str, imprint: MessageImprint) -> Not
 
 
 def check_query(examined: Examined, octets: bytes) -> None:
-    """The token against the TimeStampReq in `octets`. Raises NotJudged where that cannot be read."""
+    """Check the token against the TimeStampReq in `octets`. Raises NotJudged where that cannot be read."""
     try:
         query = Query.read(unarmoured(octets))
     except Malformed as fault:

@@ -1,7 +1,7 @@
-"""Every field of a TimeStampReq, a TimeStampResp or a bare token, under the standard's names; nothing is judged.
+"""Every field of a TimeStampReq, a TimeStampResp or a bare token, under the standard's names, and without a verdict.
 
-What is unusual is shown as well as it can be: two SignerInfos, an attribute that nobody knows, a field that cannot be
-read, which comes as {"unreadable": its octets}. Octets are hexadecimal throughout.
+Unusual parts are shown as far as possible: two SignerInfos, an unknown attribute, a field that cannot be read, which
+is {"unreadable": its octets}. Octets are in hexadecimal.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from tsa.verify.fields.element import (
     Field,
     Fields,
     Several,
-    each,
     group,
+    list_of,
     read,
     tried,
 )
@@ -40,7 +40,7 @@ class Unreadable(Exception):
 
 
 def describe(octets: bytes) -> tuple[str, Fields]:
-    """What the octets are (DER, PEM or base64), and their fields: text, numbers, lists or further fields.
+    """The type of the message (DER, PEM or base64), and its fields: text, numbers, lists or further fields.
 
     Raises Unreadable.
     """
@@ -53,7 +53,7 @@ def describe(octets: bytes) -> tuple[str, Fields]:
 
 
 def _kind(element: Element) -> tuple[str, Callable[[Element], Fields]]:
-    """What a message is, by its first elements alone. Raises Malformed where it is none."""
+    """The type of a message, by its first elements alone. Raises Malformed where it is no message."""
     first, *rest = (element.tag == SEQUENCE and element.children()) or [element]
     if first.tag == INTEGER and rest and _begins(rest[0], SEQUENCE):
         return "TimeStampReq", _request
@@ -70,7 +70,7 @@ def _begins(element: Element, tag: int) -> bool:
 
 
 def _is_signed_data(element: Element) -> bool:
-    """Whether it is a ContentInfo that says to have SignedData (RFC 5652 3)."""
+    """Whether it is a ContentInfo that claims to have SignedData (RFC 5652 3)."""
     return _begins(element, OID) and tried(values.oid, element.children()[0]) == _ID_SIGNED_DATA
 
 
@@ -98,7 +98,7 @@ def _status_info(element: Element) -> Several:
     fields = group(
         element,
         Field("status", (INTEGER,), lambda found: values.camel(str(tsp.PKIStatus.load(found.raw).native))),
-        Field("statusString", (SEQUENCE,), lambda found: each(values.text, found)),
+        Field("statusString", (SEQUENCE,), lambda found: list_of(values.text, found)),
         Field("failInfo", (BIT_STRING,), _fail_info),
     )
     return Several(fields)
@@ -109,7 +109,7 @@ def _fail_info(element: Element) -> list[str]:
 
 
 def _token(element: Element) -> Fields:
-    """ContentInfo (RFC 5652 3) with all that is in it; the layers between are not shown as such."""
+    """ContentInfo (RFC 5652 3) with all its contents; the layers between are not shown as such."""
     return group(element, Field("contentType", (OID,), values.oid), Field("content", (0xA0,), _signed_data))
 
 
@@ -119,10 +119,10 @@ def _signed_data(element: Element) -> Several:
     fields = group(
         signed_data,
         Field("version", (INTEGER,), values.number),
-        Field("digestAlgorithms", (SET,), lambda found: each(values.digest_name, found)),
+        Field("digestAlgorithms", (SET,), lambda found: list_of(values.digest_name, found)),
         Field("encapContentInfo", (SEQUENCE,), _content),
         Field("certificates", (0xA0,), credentials.certificates),
-        Field("crls", (0xA1,), lambda found: each(credentials.revocation, found)),
+        Field("crls", (0xA1,), lambda found: list_of(credentials.revocation, found)),
         Field("SignerInfos", (SET,), signer_infos),
     )
     return Several(fields)
@@ -174,8 +174,8 @@ def _imprint(element: Element) -> Fields:
 
 
 def _extensions(element: Element) -> Several:
-    found = each(_extension, element)
-    return Several(extensions=[one.get("extnID", "unreadable") for one in found], extensionValues=found)
+    found = list_of(_extension, element)
+    return Several(extensions=[fields.get("extnID", "unreadable") for fields in found], extensionValues=found)
 
 
 def _extension(element: Element) -> Fields:

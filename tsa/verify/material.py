@@ -1,4 +1,4 @@
-"""What people hand over beside a token: certificates, CRLs and OCSP responses, each in PEM or DER."""
+"""Files beside a token: certificates, CRLs and OCSP responses, in PEM or DER."""
 
 from __future__ import annotations
 
@@ -20,28 +20,34 @@ def certificates(octets: bytes) -> list[x509.Certificate]:
 
 
 def crls(octets: bytes) -> list[bytes]:
-    """The CRLs in a PEM bundle, or the single one in DER, each in DER. Raises NotJudged where one cannot be read."""
+    """The CRLs in a PEM bundle, or the single one in DER; they come out in DER.
+
+    Raises NotJudged where one cannot be read.
+    """
     return _read(octets, "X509 CRL", _crl, "a CRL")
 
 
 def ocsps(octets: bytes) -> list[bytes]:
-    """The OCSP responses in PEM, or the single one in DER, each in DER. Raises NotJudged where one cannot be read."""
+    """The OCSP responses in PEM, or the single one in DER; they come out in DER.
+
+    Raises NotJudged where one cannot be read.
+    """
     return _read(octets, "OCSP RESPONSE", _ocsp, "an OCSP response")
 
 
 def _read(octets: bytes, label: str, load: Callable[[bytes], _T], what: str) -> list[_T]:
-    """Every element of the kind that is in the octets."""
+    """The contents of every PEM block with the label, or the octets themselves where they are not PEM, as loaded."""
     try:
-        found = [each for kind, each in armoured(octets) if kind == label.encode()]
+        found = [content for kind, content in armoured(octets) if kind == label.encode()]
         if found or b"-----BEGIN" not in octets:
-            return [load(each) for each in found or [octets]]
+            return [load(content) for content in found or [octets]]
     except (ValueError, x509.InvalidVersion):
         raise NotJudged(f"What was given is not {what} that can be read: give one in PEM or DER.") from None
     raise NotJudged(f"In the PEM that was given there is nothing under BEGIN {label}: give {what} in PEM or DER.")
 
 
 def _crl(octets: bytes) -> bytes:
-    x509.load_der_x509_crl(octets).issuer.rfc4514_string()  # to read a name is what may fail
+    x509.load_der_x509_crl(octets).issuer.rfc4514_string()  # a name is read only when asked for, and may fail
     return octets
 
 

@@ -1,4 +1,4 @@
-"""The messages of RFC 3161 as a verifier reads them; nothing is judged here."""
+"""The messages of RFC 3161 as a verifier reads them; no rule beyond their syntax is checked here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from certs.der import (
 )
 from certs.signatures import AlgorithmIdentifier
 
-MAX_TEXT_OCTETS = 1024  # that are shown of a line of statusString
+MAX_TEXT_OCTETS = 1024  # shown of a line of statusString
 
 _GENERALIZED_TIME = re.compile(rb"(\d{4})" + rb"(\d\d)" * 5 + rb"(?:\.(\d*[1-9]))?Z")
 
@@ -49,15 +49,15 @@ class Response:
         status = info.integer("PKIStatus")
         texts = []
         if info.tag == SEQUENCE:
-            for each in info.into(SEQUENCE, "statusString").elements("statusString"):
-                text = Reader(each).content(0x0C, "a line of statusString")
+            for line in info.into(SEQUENCE, "statusString").elements("statusString"):
+                text = Reader(line).content(0x0C, "a line of statusString")
                 texts.append(printable(text[:MAX_TEXT_OCTETS].decode(errors="replace")))
         return cls(status, tuple(texts), definite(fields.rest()))
 
 
 @dataclass(frozen=True, slots=True)
 class MessageImprint:
-    """MessageImprint (RFC 3161 2.4.1); `hash_algorithm` is hashlib's name, or dotted where it is none known here."""
+    """MessageImprint (RFC 3161 2.4.1); `hash_algorithm` is hashlib's name, or dotted where it is not known here."""
 
     hash_algorithm: str
     digest: bytes
@@ -90,7 +90,7 @@ class TstInfo:
 
     @classmethod
     def read(cls, octets: bytes) -> TstInfo:
-        """The TSTInfo of version 1 that the octets are, in DER. Raises Malformed."""
+        """The TSTInfo of version 1 in these octets (DER). Raises Malformed."""
         outer = Reader(octets)
         fields = outer.into(SEQUENCE, "TSTInfo")
         outer.ends("TSTInfo")
@@ -98,7 +98,7 @@ class TstInfo:
         policy, imprint = fields.oid("policy"), MessageImprint.read(fields)
         serial_number, gen_time = fields.integer("serialNumber"), _gen_time(fields)
         accuracy_us = _accuracy(fields.into(SEQUENCE, "accuracy")) if fields.tag == SEQUENCE else None
-        if fields.tag == BOOLEAN:  # written out where it is the DEFAULT by some, which changes nothing
+        if fields.tag == BOOLEAN:  # some TSAs write the DEFAULT, which changes nothing
             fields.boolean("ordering")
         nonce = fields.integer("nonce") if fields.tag == INTEGER else None
         tsa = fields.content(0xA0, "tsa") if fields.tag == 0xA0 else None
@@ -128,12 +128,12 @@ def _moment(text: bytes) -> datetime | None:
     try:
         year, month, day, hour, minute, second = map(int, parts.groups()[:6])
         return datetime(year, month, day, hour, minute, second, int((parts[7] or b"0")[:6].ljust(6, b"0")), UTC)
-    except ValueError:  # such as the 31st of a month that has none
+    except ValueError:  # such as the 31st of June
         return None
 
 
 def _accuracy(fields: Reader) -> int:
-    """Accuracy in µs: what is missing of it is zero."""
+    """Accuracy in µs: absent parts are zero."""
     total = 0
     for tag, unit, allowed, what in (
         (INTEGER, 1_000_000, range(1 << 31), "seconds"),
@@ -150,10 +150,10 @@ def _accuracy(fields: Reader) -> int:
 
 
 def _critical(fields: Reader) -> tuple[str, ...]:
-    """The extensions that are critical, of all that are there (RFC 5280 4.1)."""
+    """The OIDs of the critical extensions (RFC 5280 4.1)."""
     critical = []
-    for each in fields.elements("extensions"):
-        extension = Reader(each).into(SEQUENCE, "an extension")
+    for octets in fields.elements("extensions"):
+        extension = Reader(octets).into(SEQUENCE, "an extension")
         oid = extension.oid("extnID")
         if extension.tag == BOOLEAN and extension.boolean("critical"):
             critical.append(oid)
@@ -173,7 +173,7 @@ class Query:
 
     @classmethod
     def read(cls, octets: bytes) -> Query:
-        """The TimeStampReq of version 1 that the octets are. Raises Malformed."""
+        """The TimeStampReq of version 1 in these octets. Raises Malformed."""
         outer = Reader(octets)
         fields = outer.into(SEQUENCE, "TimeStampReq")
         outer.ends("TimeStampReq")

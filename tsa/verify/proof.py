@@ -1,4 +1,4 @@
-"""What a verification ends in: a proof that says what the token proves, or an error that says which step failed."""
+"""The results of a verification: a proof, or an error that names the step that failed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cryptography import x509
 
 
 class Step(IntEnum):
-    """The steps of a verification, in their order; tsa/verify/verifier.py says what each of them asks."""
+    """The steps of a verification, in their order; tsa/verify/verifier.py lists their rules."""
 
     PARSE = 1
     STATUS = 2
@@ -50,10 +50,10 @@ _TITLES = {
 
 
 class NotProved(Exception):
-    """The token does not prove what it is held against: `step` failed, as `clause` asks for `expected`.
+    """The token does not prove the datum: `step` failed, because `clause` asks for `expected`.
 
-    `expected` and `found` are short phrases, `clause` names the standard, such as "RFC 3161 2.4.2"; `str()` is a line
-    of all of them.
+    `expected` and `found` are short phrases, `clause` names the standard, such as "RFC 3161 2.4.2"; `str()` puts all
+    of them on one line.
     """
 
     def __init__(self, step: Step, sentence: str, *, expected: str, found: str, clause: str) -> None:
@@ -66,17 +66,17 @@ class NotProved(Exception):
 
 
 class NotJudged(Exception):
-    """What was given beside the token allows no verdict; the text says what to do."""
+    """An argument beside the token cannot be used, so there is no verdict; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedTimestamp:
-    """What a token proves: that the datum of this `imprint` existed at `gen_time` (UTC), give or take `accuracy_us`.
+    """The proof that the datum of this `imprint` existed at `gen_time` (UTC), give or take `accuracy_us` (µs).
 
-    `accuracy_us` (µs) is None where the token says none, as is `nonce`. `policy` is dotted, `hash_algorithm` a hashlib
-    name, `tsa_name` the subject of the signer's certificate (RFC 4514). `chain` has that certificate first and the
-    anchor last; `revocation_judged` tells whether a CRL or an OCSP response says of each but the anchor how it stands.
-    `warnings` are sentences: what weakens the proof without ending it.
+    `accuracy_us` and `nonce` are None where the token has none. `policy` is dotted, `hash_algorithm` a hashlib name,
+    `tsa_name` the subject of the signer's certificate (RFC 4514). `chain` has that certificate first and the anchor
+    last; `revocation_judged` tells whether every certificate but the anchor has its status from a CRL or an OCSP
+    response. `warnings` are sentences on facts that weaken the proof without ending it.
     """
 
     gen_time: datetime

@@ -1,4 +1,4 @@
-"""A verification as people and programs are told it: the verdict, each step with its state, what a failure means."""
+"""The report on a verification for people and programs: verdict, state of every step, meaning of a failure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Report = dict[str, Any]
 
 
 class Verdict(StrEnum):
-    """Whether a token proves what it was held against."""
+    """The verdict on a token."""
 
     PROVED = "proved"
     NOT_PROVED = "not proved"
     NOT_JUDGED = "could not be judged"
 
 
-# Of a failure; the last step, strength, can only warn.
+# The meaning of a failure at a step; the last step, strength, can only warn.
 MEANINGS = {
     Step.PARSE: "This is no time-stamp, or it was damaged: get the token again from where it was kept.",
     Step.STATUS: "The authority refused to stamp; this is its refusal, not a time-stamp.",
@@ -41,7 +41,7 @@ MEANINGS = {
 
 
 def verify_to_report(verifier: Verifier, token: bytes, datum: Datum, query: bytes | None = None) -> Report:
-    """Verify, and tell the outcome; whatever it is, it is a Report. Raises OSError where the datum cannot be read."""
+    """Verify; every outcome is a Report. Raises OSError where the datum cannot be read."""
     try:
         return proved(verifier.verify(token, datum, query), query_given=query is not None)
     except NotProved as failure:
@@ -51,7 +51,7 @@ def verify_to_report(verifier: Verifier, token: bytes, datum: Datum, query: byte
 
 
 def proved(found: VerifiedTimestamp, *, query_given: bool) -> Report:
-    """What a token proves."""
+    """The report on a proof."""
     return {
         "verdict": Verdict.PROVED,
         "steps": _steps(len(Step) + 1, query_given, revocation_judged=found.revocation_judged),
@@ -70,7 +70,7 @@ def proved(found: VerifiedTimestamp, *, query_given: bool) -> Report:
 
 
 def not_proved(failure: NotProved, *, query_given: bool) -> Report:
-    """Which step failed, of what, and what that means."""
+    """The report on a failed step: its number, the reason and the meaning."""
     return {
         "verdict": Verdict.NOT_PROVED,
         "steps": _steps(failure.step, query_given),
@@ -85,12 +85,12 @@ def not_proved(failure: NotProved, *, query_given: bool) -> Report:
 
 
 def not_judged(reason: str) -> Report:
-    """Why there is no verdict."""
+    """The report on a verification without a verdict."""
     return {"verdict": Verdict.NOT_JUDGED, "steps": _steps(0, query_given=True), "reason": reason}
 
 
 def _steps(failed: int, query_given: bool, *, revocation_judged: bool = True) -> list[Report]:
-    """Every step with its state, where the one of this number failed; 0: none was reached."""
+    """Every step with its state, where the step with the number `failed` did; 0: no step was reached."""
     passed = dict.fromkeys(Step, "passed")
     if not query_given:
         passed[Step.QUERY] = "not asked"

@@ -1,4 +1,4 @@
-"""The SignedData of RFC 5652 as a verifier reads it, from ContentInfo to SignerInfo; nothing is judged here."""
+"""The SignedData of RFC 5652 as a verifier reads it, from ContentInfo to SignerInfo; only its syntax is checked."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class SignerInfo:
 class SignedData:
     """SignedData (RFC 5652 5.1).
 
-    `content` is None where there is no eContent. Certificates, CRLs and OCSP responses (RFC 5940 2.1) are in DER;
-    attribute certificates stand in a list of their own, other choices are left out.
+    `content` is None where there is no eContent. Certificates, attribute certificates, CRLs and OCSP responses
+    (RFC 5940 2.1) are in DER; other choices are left out.
     """
 
     content_type: str
@@ -69,7 +69,7 @@ class SignedData:
         crls, ocsps = _revocations(fields)
         infos = fields.into(SET, "signerInfos")
         fields.ends("SignedData")
-        signers = tuple(SignerInfo.read(Reader(each)) for each in infos.elements("signerInfos"))
+        signers = tuple(SignerInfo.read(Reader(octets)) for octets in infos.elements("signerInfos"))
         return cls(content_type, content, certificates, others, crls, ocsps, signers)
 
 
@@ -98,8 +98,8 @@ def _encapsulated(fields: Reader) -> tuple[str, bytes | None]:
 def _certificates(fields: Reader) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """Certificates, and attribute certificates under the tag of the SEQUENCE that they are (RFC 5652 10.2.2)."""
     choices = fields.into(0xA0, "certificates").elements("certificates") if fields.tag == 0xA0 else []
-    found = tuple(each for each in choices if each[0] == SEQUENCE)
-    others = tuple(bytes([SEQUENCE]) + each[1:] for each in choices if each[0] != SEQUENCE)
+    found = tuple(choice for choice in choices if choice[0] == SEQUENCE)
+    others = tuple(bytes([SEQUENCE]) + choice[1:] for choice in choices if choice[0] != SEQUENCE)
     return found, others
 
 
@@ -107,12 +107,12 @@ def _revocations(fields: Reader) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """CRLs and OCSP responses among the RevocationInfoChoices (RFC 5652 10.2.1)."""
     choices = fields.into(0xA1, "crls").elements("crls") if fields.tag == 0xA1 else []
     ocsps = []
-    for octets in choices:
-        other = Reader(octets).into(octets[0], "revocation information")
+    for choice in choices:
+        other = Reader(choice).into(choice[0], "revocation information")
         if (
-            octets[0] != SEQUENCE
+            choice[0] != SEQUENCE
             and other.tag == OBJECT_IDENTIFIER
             and other.oid("otherRevInfoFormat") == _OCSP_RESPONSE
         ):
             ocsps.append(other.rest())
-    return tuple(each for each in choices if each[0] == SEQUENCE), tuple(ocsps)
+    return tuple(choice for choice in choices if choice[0] == SEQUENCE), tuple(ocsps)

@@ -1,4 +1,4 @@
-"""Who signed: the signed attributes, the certificates that they name, and what a certificate allows its key to sign."""
+"""The signed attributes of a token, and the certificates that they name: the signer's, and those above it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ Attributes = dict[str, list[bytes]]
 
 
 def read_attributes(content: bytes) -> Attributes:
-    """The values of each signed attribute (RFC 5652 5.3), which must be a SET OF in DER. Raises Malformed."""
+    """The values of every signed attribute by its dotted type (RFC 5652 5.3); `content` is that of a SET OF in DER.
+
+    Raises Malformed.
+    """
     found: Attributes = {}
     elements = Reader(content).elements("signedAttrs")
     if elements != sorted(elements):
@@ -45,8 +48,8 @@ def _values(reader: Reader) -> list[bytes]:
     return values
 
 
-def single(attributes: Attributes, kind: str, what: str) -> bytes:
-    """The value of an attribute that has exactly one. Raises Malformed."""
+def sole_value(attributes: Attributes, kind: str, what: str) -> bytes:
+    """The value of an attribute that must have exactly one; `what` is its name. Raises Malformed."""
     values = attributes.get(kind, [])
     if len(values) != 1:
         raise Malformed(f"one {what} attribute with one value", f"{len(values)}")
@@ -64,7 +67,7 @@ class EssCertId:
 
     @classmethod
     def read(cls, fields: Reader, *, v1: bool) -> EssCertId:
-        """The fields of one. Raises Malformed."""
+        """The ESSCertID with these fields; `v1` tells it from an ESSCertIDv2. Raises Malformed."""
         algorithm = "sha1" if v1 else "sha256"
         if not v1 and fields.tag == SEQUENCE:
             algorithm = AlgorithmIdentifier.read(fields, "hashAlgorithm").hash_name("the hashAlgorithm of ESSCertIDv2")
@@ -81,7 +84,7 @@ class EssCertId:
         return f"{self.hash_algorithm} {self.cert_hash[:64].hex()}" + (" and its issuerSerial" if self.issuers else "")
 
     def is_of(self, certificate: Candidate) -> bool:
-        """Whether it names that certificate."""
+        """Whether it names the certificate."""
         return self.hashes(certificate.octets) and (
             self.issuers is None
             or (certificate.issuer in self.issuers and self.serial_number == certificate.serial_number)
@@ -94,18 +97,18 @@ class EssCertId:
 
 def _directory_names(names: Reader) -> tuple[bytes, ...]:
     found = names.elements("names")
-    return tuple(Reader(each).content(0xA4, "directoryName") for each in found if each[0] == 0xA4)
+    return tuple(Reader(name).content(0xA4, "directoryName") for name in found if name[0] == 0xA4)
 
 
 def ess_cert_ids(attributes: Attributes) -> list[tuple[EssCertId, ...]]:
-    """The ESSCertIDs of each signing certificate attribute that is there, of which the first names the signer.
+    """The ESSCertIDs of every signing certificate attribute; the first of an attribute names the signer.
 
-    RFC 5035 has the two kinds of attribute evaluated independently where both are there. Raises Malformed.
+    RFC 5035 has attributes of the two kinds evaluated independently where both are there. Raises Malformed.
     """
     found = []
     for kind, v1 in ((SIGNING_CERTIFICATE, True), (SIGNING_CERTIFICATE_V2, False)):
         if kind in attributes:
-            found.append(_ids(single(attributes, kind, "signingCertificate"), v1))
+            found.append(_ids(sole_value(attributes, kind, "signingCertificate"), v1))
     if not found or not all(found):
         raise Malformed("signingCertificate or signingCertificateV2 with an ESSCertID", "none")
     return found
@@ -116,11 +119,11 @@ def _ids(value: bytes, v1: bool) -> tuple[EssCertId, ...]:
     if len(value) > MAX_OCTETS:
         raise Malformed(f"a signing certificate attribute of at most {MAX_OCTETS} octets (our limit)", str(len(value)))
     certs = Reader(value).into(SEQUENCE, "SigningCertificate").into(SEQUENCE, "certs").elements("certs")
-    return tuple(EssCertId.read(Reader(each).into(SEQUENCE, "an ESSCertID"), v1=v1) for each in certs)
+    return tuple(EssCertId.read(Reader(cert).into(SEQUENCE, "an ESSCertID"), v1=v1) for cert in certs)
 
 
 def is_named_by(signer: SignerInfo, certificate: Candidate) -> bool:
-    """Whether the SignerIdentifier names that certificate (RFC 5652 5.3)."""
+    """Whether the SignerIdentifier names the certificate (RFC 5652 5.3)."""
     if not signer.key_identifier:
         return signer.sid == certificate.issuer + certificate.serial_number
     identifier = extension(certificate, x509.SubjectKeyIdentifier)
@@ -132,12 +135,13 @@ def allowed_above(
 ) -> list[Candidate]:
     """The certificates that may stand between the signer's and the anchor.
 
-    ESSCertIDs after the first limit them (RFC 5035 5.4), unless they name attribute certificates among `others`, which
-    limit something else. No signature covers what `others` are called, so a certificate is none, whatever its tag.
+    ESSCertIDs after the first of an attribute limit them (RFC 5035 5.4), except those that name an attribute
+    certificate among `others`: they limit attributes. No signature covers the tags of `others`, so that an X.509
+    certificate among them is no attribute certificate, whatever its tag.
     """
-    others = [each for each in others if candidate(each) is None]
-    for each in ids:
-        limiting = [named for named in each[1:] if not any(map(named.hashes, others))]
+    others = [octets for octets in others if candidate(octets) is None]
+    for _, *further in ids:
+        limiting = [named for named in further if not any(map(named.hashes, others))]
         if limiting:
-            certificates = [one for one in certificates if any(named.is_of(one) for named in limiting)]
+            certificates = [found for found in certificates if any(named.is_of(found) for named in limiting)]
     return list(certificates)

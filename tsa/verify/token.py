@@ -1,6 +1,6 @@
-"""Does this TimeStampResp answer that TimeStampReq, and is it signed by the certificate that it names?
+"""A TimeStampResp checked against its TimeStampReq and the certificate that it names: steps 1 to 9, without a path.
 
-Steps 1 to 9 of tsa/verify/verifier.py, for whoever knows otherwise that the certificate is to be trusted.
+It is for callers that trust the certificate for another reason. tsa/verify/verifier.py lists the steps.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certs.candidate import candidate
+from certs.candidate import readable
 from tsa.verify.datum import Datum
 from tsa.verify.examination import check_imprint, check_query, examine
 from tsa.verify.proof import NotProved, Step
@@ -19,7 +19,7 @@ from tsa.verify.proof import NotProved, Step
 
 @dataclass(frozen=True, slots=True)
 class CheckedToken:
-    """A token that passed: genTime, serialNumber, policy, and the certificate that signed it."""
+    """A token that passed: genTime (UTC), serialNumber, policy (dotted), and the signer's certificate."""
 
     gen_time: datetime
     serial_number: int
@@ -33,10 +33,9 @@ def check_token(
     """Check `response`, a TimeStampResp, against `request`, a TimeStampReq, and `datum`, where there is one.
 
     The signer's certificate is looked for in the token and among `certificates`. No path is built. Raises NotProved,
-    and NotJudged where the request cannot be read.
+    and NotJudged where the request or the datum cannot be read.
     """
-    given = [one for each in certificates if (one := candidate(each.public_bytes(Encoding.DER))) is not None]
-    examined = examine(response, given)
+    examined = examine(response, readable(certificate.public_bytes(Encoding.DER) for certificate in certificates))
     if not examined.has_status:
         raise NotProved(
             Step.STATUS,

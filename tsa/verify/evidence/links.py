@@ -1,4 +1,4 @@
-"""How the parts of a record hang together by hashes alone: no signature is looked at, and no time (RFC 4998 5.3)."""
+"""The links of a record, which are hashes alone: no signature and no time is checked here (RFC 4998 5.3)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tsa.verify.evidence.tree import root_of
 
 
 def renewed_digest(datum: Datum, chains: tuple[Chain, ...], algorithm: str) -> bytes:
-    """What the first archive time-stamp of a chain covers: the datum's hash h(i), after earlier chains
-    H(h(i) || ha(i)), where ha(i) is the hash of these chains.
+    """The digest that the first archive time-stamp of a chain covers.
 
-    RFC 4998 5.2 step 4 concatenates in this order; that figure 4 sorts is a slip, which nobody follows.
+    It is the datum's hash h(i); after earlier chains, H(h(i) || ha(i)), where ha(i) is the hash of these chains.
+    RFC 4998 5.2 step 4 concatenates in this order; figure 4 sorts, which is a slip that nobody follows.
     """
     digest = datum.digest(algorithm)
     if not chains:
@@ -22,19 +22,19 @@ def renewed_digest(datum: Datum, chains: tuple[Chain, ...], algorithm: str) -> b
 
 
 def token_digest(archive_time_stamp: ArchiveTimeStamp) -> bytes:
-    """What a time-stamp renewal covers: the whole timeStamp element, hashed with the chain's algorithm (5.2)."""
+    """The digest that a time-stamp renewal covers: of the whole timeStamp element, by the chain's algorithm (5.2)."""
     return hashlib.new(archive_time_stamp.algorithm, archive_time_stamp.time_stamp).digest()
 
 
 def place_of(chain: int, number: int) -> str:
-    """How an archive time-stamp is named to people; both count from 1."""
+    """The name of an archive time-stamp for people; both numbers count from 1."""
     return f"archive time-stamp {number} of chain {chain}"
 
 
 def check_links(record: EvidenceRecord, datum: Datum | None) -> None:
-    """Check every hash: from the datum to the first token, and from each token to the next.
+    """Check every hash: from the datum to the first token, and from every token to the next.
 
-    Without a datum, what the first archive time-stamp of each chain covers stays unknown, the rest is checked. Raises
+    Without a datum, the first archive time-stamp of a chain may cover any digest; the rest is checked. Raises
     BrokenEvidence; NotJudged where the datum cannot be read.
     """
     for at, chain in enumerate(record.chains, 1):
@@ -47,7 +47,7 @@ def check_links(record: EvidenceRecord, datum: Datum | None) -> None:
 
 def _algorithm(chain: Chain, at: int) -> str:
     """The one hash algorithm of a chain, that of its trees and that of its tokens (RFC 4998 4.3, 5.3)."""
-    found = {name for each in chain for name in (each.algorithm, each.imprint.hash_algorithm)}
+    found = {name for member in chain for name in (member.algorithm, member.imprint.hash_algorithm)}
     if len(found) > 1:
         raise BrokenEvidence(
             f"Chain {at} has hashes by {' and by '.join(sorted(found))}, and a chain has one algorithm", "RFC 4998 5.3"
@@ -56,7 +56,7 @@ def _algorithm(chain: Chain, at: int) -> str:
 
 
 def _check_covers(archive_time_stamp: ArchiveTimeStamp, digest: bytes | None, chain: int, number: int) -> None:
-    """RFC 4998 4.3: the hash value is in the first list, and the lists lead to what the token is on."""
+    """RFC 4998 4.3: the hash value is in the first list, and the lists lead to the token's messageImprint."""
     imprint = archive_time_stamp.imprint
     hashtree = archive_time_stamp.reduced_hashtree or ((imprint.digest,),)
     if digest is not None and digest not in hashtree[0]:

@@ -1,6 +1,6 @@
-"""An EvidenceRecord as values: read from DER within limits, and written to the very same octets.
+"""An EvidenceRecord as values: read from DER within limits, and written back to the same octets.
 
-RFC 4998, its 1988 syntax with IMPLICIT TAGS (appendix B, which precedes the other: 2.1):
+RFC 4998, its 1988 syntax with IMPLICIT TAGS (appendix B, which takes precedence: 2.1):
 
     EvidenceRecord ::= SEQUENCE {
         version                   INTEGER { v1(1) },
@@ -39,7 +39,7 @@ from tsa.verify.message import MessageImprint
 from tsa.verify.proof import NotProved
 
 MAX_OCTETS = 16 << 20
-# A renewal every half year for a century: what comes beyond is not a record but a burden, as each has a token to check.
+# A renewal every half year for a century. A longer record is an attack: every time-stamp costs a verification.
 MAX_TIMESTAMPS = 200
 # With two branches a node, a tree of this height has more leaves than there will be files.
 MAX_LISTS = 64
@@ -52,7 +52,7 @@ _T = TypeVar("_T")
 
 
 class BrokenEvidence(Exception):
-    """The record does not prove the data: `str()` says where and why, `clause` is what it breaks."""
+    """The record does not prove the data: `str()` says where and why, `clause` names the standard that it breaks."""
 
     def __init__(self, sentence: str, clause: str) -> None:
         super().__init__(f"{sentence} ({clause}).")
@@ -80,13 +80,13 @@ class ArchiveTimeStamp:
         lists = Reader(_optional(fields, _REDUCED_HASHTREE))
         time_stamp = fields.element(SEQUENCE, "timeStamp")
         fields.ends("an ArchiveTimeStamp")
-        hashtree = _all(lists, lambda each: _all(each.into(SEQUENCE, "a PartialHashtree"), _hash_value))
+        hashtree = _all(lists, lambda reader: _all(reader.into(SEQUENCE, "a PartialHashtree"), _hash_value))
         return cls(time_stamp, hashtree, algorithm, attributes)
 
     @property
     def encoded(self) -> bytes:
         """In DER."""
-        lists = (der.sequence(*(der.tlv(OCTET_STRING, each) for each in hashes)) for hashes in self.reduced_hashtree)
+        lists = (der.sequence(*(der.tlv(OCTET_STRING, value) for value in values)) for values in self.reduced_hashtree)
         return der.sequence(
             _tagged(_DIGEST_ALGORITHM, self.digest_algorithm),
             _tagged(_ATTRIBUTES, self.attributes),
@@ -96,7 +96,7 @@ class ArchiveTimeStamp:
 
     @property
     def imprint(self) -> MessageImprint:
-        """The hash value that the token is on. Raises BrokenEvidence."""
+        """The messageImprint of the token. Raises BrokenEvidence."""
         return _imprint(self.time_stamp)
 
     @property
@@ -134,7 +134,7 @@ Chain = tuple[ArchiveTimeStamp, ...]
 
 def encode_chains(chains: tuple[Chain, ...]) -> bytes:
     """An ArchiveTimeStampSequence in DER, as a hash-tree renewal hashes it (RFC 4998 5.2 step 3)."""
-    return der.sequence(*(der.sequence(*(each.encoded for each in chain)) for chain in chains))
+    return der.sequence(*(der.sequence(*(time_stamp.encoded for time_stamp in chain)) for chain in chains))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +148,19 @@ class EvidenceRecord:
 
     @classmethod
     def read(cls, octets: bytes) -> EvidenceRecord:
-        """The record of version 1 that the octets are. Raises Malformed."""
+        """The record of version 1 in these octets. Raises Malformed."""
         outer = Reader(octets)
         fields = outer.into(SEQUENCE, "EvidenceRecord")
         outer.ends("EvidenceRecord")
         if (version := fields.integer("the version of EvidenceRecord")) != 1:
             raise Malformed("version 1 of EvidenceRecord", str(version))
         algorithms = _all(
-            fields.into(SEQUENCE, "digestAlgorithms"), lambda each: each.element(SEQUENCE, "a digestAlgorithm")
+            fields.into(SEQUENCE, "digestAlgorithms"), lambda reader: reader.element(SEQUENCE, "a digestAlgorithm")
         )
         crypto_infos, encryption_info = _optional(fields, _CRYPTO_INFOS), _optional(fields, _ENCRYPTION_INFO)
         sequence = fields.into(SEQUENCE, "archiveTimeStampSequence")
         fields.ends("EvidenceRecord")
-        chains = _all(sequence, lambda each: _all(each.into(SEQUENCE, "a chain"), ArchiveTimeStamp.read))
+        chains = _all(sequence, lambda reader: _all(reader.into(SEQUENCE, "a chain"), ArchiveTimeStamp.read))
         return cls(algorithms, chains, crypto_infos, encryption_info)
 
     @property
@@ -176,21 +176,21 @@ class EvidenceRecord:
 
     @property
     def newest(self) -> ArchiveTimeStamp:
-        """The one archive time-stamp on which the proof rests until it is renewed."""
+        """The archive time-stamp on which the proof rests until it is renewed."""
         return self.chains[-1][-1]
 
     def with_token(self, time_stamp: bytes) -> EvidenceRecord:
-        """The same with other unsigned parts in the newest token, which nothing has hashed yet."""
+        """The record with other unsigned parts in the newest token, which no time-stamp covers yet."""
         *before, last = self.chains
         return replace(self, chains=(*before, (*last[:-1], replace(self.newest, time_stamp=time_stamp))))
 
     def with_time_stamp(self, archive_time_stamp: ArchiveTimeStamp) -> EvidenceRecord:
-        """With one more in the newest chain: time-stamp renewal (RFC 4998 5.2)."""
+        """The record with one more archive time-stamp in its newest chain: time-stamp renewal (RFC 4998 5.2)."""
         *before, last = self.chains
         return replace(self, chains=(*before, (*last, archive_time_stamp)))
 
     def with_chain(self, archive_time_stamp: ArchiveTimeStamp, algorithm: str) -> EvidenceRecord:
-        """With a new chain, of a hash algorithm of HASHES: hash-tree renewal (RFC 4998 5.2)."""
+        """The record with a new chain, of a hash algorithm of HASHES: hash-tree renewal (RFC 4998 5.2)."""
         identifier = der.sequence(der.oid(HASHES[algorithm].oid))
         algorithms = dict.fromkeys((*self.digest_algorithms, identifier))
         return replace(self, digest_algorithms=tuple(algorithms), chains=(*self.chains, (archive_time_stamp,)))
@@ -199,8 +199,8 @@ class EvidenceRecord:
 def new_time_stamp(token: bytes, reduced_hashtree: Hashtree, algorithm: str) -> ArchiveTimeStamp:
     """An archive time-stamp of a hash algorithm of HASHES.
 
-    It names the algorithm, without parameters (RFC 5754 2), whatever the token has: some compare the octets of these
-    within a chain.
+    It names the algorithm, without parameters (RFC 5754 2), whatever the token has: some verifiers compare the octets
+    of the names in a chain.
     """
     return ArchiveTimeStamp(token, reduced_hashtree, der.oid(HASHES[algorithm].oid))
 
@@ -211,7 +211,7 @@ def new_record(archive_time_stamp: ArchiveTimeStamp, algorithm: str) -> Evidence
 
 
 def read_record(octets: bytes) -> EvidenceRecord:
-    """The EvidenceRecord in the octets. Raises BrokenEvidence, and nothing else, whatever they are."""
+    """The EvidenceRecord in any octets. Raises BrokenEvidence, and nothing else."""
     if len(octets) > MAX_OCTETS:
         raise BrokenEvidence(f"The record has {len(octets)} octets, and {MAX_OCTETS} are the most here", "RFC 4998 3.1")
     try:
@@ -223,7 +223,7 @@ def read_record(octets: bytes) -> EvidenceRecord:
 
 
 def _all(reader: Reader, read: Callable[[Reader], _T]) -> tuple[_T, ...]:
-    """Every element to the end."""
+    """All elements to the end."""
     found = []
     while reader.tag >= 0:
         found.append(read(reader))
@@ -235,7 +235,7 @@ def _hash_value(reader: Reader) -> bytes:
 
 
 def _optional(fields: Reader, tag: int) -> bytes:
-    """The contents of the next field, where it is the one with the tag. Raises Malformed where they are empty."""
+    """The contents of the next field where it has the tag, else none. Raises Malformed where they are empty."""
     if fields.tag != tag:
         return b""
     contents = fields.content(tag, "an optional field")
@@ -259,14 +259,19 @@ def _check_limits(record: EvidenceRecord) -> None:
         raise BrokenEvidence(
             f"The record has {count} archive time-stamps, and {MAX_TIMESTAMPS} are the most here", "RFC 4998 5.1"
         )
-    for each in (each for chain in record.chains for each in chain):
-        if len(each.reduced_hashtree) > MAX_LISTS:
-            raise BrokenEvidence(
-                f"A hash tree has {len(each.reduced_hashtree)} lists, and {MAX_LISTS} are the most here", "RFC 4998 4.1"
-            )
-        # Were a value of another length let in, one string of octets could be taken apart in two ways.
-        size = hashlib.new(each.algorithm).digest_size
-        if not all(hashes and all(len(value) == size for value in hashes) for hashes in each.reduced_hashtree):
-            raise BrokenEvidence(
-                f"A list of a hash tree is empty, or has a value that is no {each.algorithm} hash", "RFC 4998 4.1"
-            )
+    for chain in record.chains:
+        for archive_time_stamp in chain:
+            _check_hashtree(archive_time_stamp.reduced_hashtree, archive_time_stamp.algorithm)
+
+
+def _check_hashtree(hashtree: Hashtree, algorithm: str) -> None:
+    if len(hashtree) > MAX_LISTS:
+        raise BrokenEvidence(
+            f"A hash tree has {len(hashtree)} lists, and {MAX_LISTS} are the most here", "RFC 4998 4.1"
+        )
+    # With values of any length, the same octets could be split into values in two ways.
+    size = hashlib.new(algorithm).digest_size
+    if not all(values and all(len(value) == size for value in values) for values in hashtree):
+        raise BrokenEvidence(
+            f"A list of a hash tree is empty, or has a value that is no {algorithm} hash", "RFC 4998 4.1"
+        )

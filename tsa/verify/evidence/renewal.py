@@ -1,4 +1,4 @@
-"""A record made ready to be renewed, and what has to be time-stamped for it (RFC 4998 5.2)."""
+"""A record made ready for its renewal, and the digest that must be time-stamped for it (RFC 4998 5.2)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Due:
     hash_tree: bool
 
     def renewed(self, archive_time_stamp: ArchiveTimeStamp) -> EvidenceRecord:
-        """The record with it: in a new chain after a hash-tree renewal, else in the newest."""
+        """The record with the archive time-stamp: in a new chain for a hash-tree renewal, else in the newest chain."""
         if self.hash_tree:
             return self.record.with_chain(archive_time_stamp, self.algorithm)
         return self.record.with_time_stamp(archive_time_stamp)
@@ -40,8 +40,9 @@ def prepare(
 ) -> Due:
     """Check a record's hashes and put certificates and CRLs into its newest token.
 
-    With a hash algorithm and the datum it is for a hash-tree renewal, without both for a time-stamp renewal. Raises
-    BrokenEvidence; NotJudged where the datum cannot be read or the hash of the chain is stamped no more.
+    A hash algorithm (hashlib's name) and the datum make it a hash-tree renewal; without both it is a time-stamp
+    renewal. `crls` are in DER. Raises BrokenEvidence; NotJudged where the datum cannot be read, or where the hash of
+    the chain is not stamped any more.
     """
     record = read_record(octets)
     check_links(record, datum)

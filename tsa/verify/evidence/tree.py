@@ -1,18 +1,18 @@
-"""The Merkle tree of RFC 4998 4.2: many hash values under one root, and for each the hashes that lead it there."""
+"""The Merkle tree of RFC 4998 4.2: many hash values under one root, and the hashes from a value to the root."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
 
-# Lists of hash values from the leaves up (reducedHashtree); the root is not in it, and it is empty for a root alone.
+# Lists of hash values from the leaves up (reducedHashtree), without the root; empty where the leaf is the root.
 Hashtree = tuple[tuple[bytes, ...], ...]
 
 
 def combine(hashes: Iterable[bytes], algorithm: str) -> bytes:
     """The node above some hash values: the hash of all of them in binary ascending order (RFC 4998 4.2).
 
-    A value alone is carried up as it is: 4.2 hashes groups "of more than one", and RFC 6283 3.1.1 says it outright.
+    A single value is carried up unchanged: 4.2 hashes groups "of more than one", and RFC 6283 3.1.1 says so.
     """
     first, *rest = sorted(hashes)
     return hashlib.new(algorithm, b"".join((first, *rest))).digest() if rest else first
@@ -27,7 +27,7 @@ def root_of(hashtree: Hashtree, algorithm: str) -> bytes:
 
 
 class HashTree:
-    """A binary tree over hash values of one algorithm, a hashlib name; `root` is what gets time-stamped."""
+    """A binary tree over hash values of one algorithm, a hashlib name; its `root` is time-stamped."""
 
     def __init__(self, leaves: Iterable[bytes], algorithm: str) -> None:
         level = sorted(set(leaves))
@@ -52,7 +52,7 @@ class HashTree:
         return (tuple(sorted((leaf, *siblings[0]))), *siblings[1:])
 
     def _siblings(self, place: int) -> Iterator[bytes]:
-        """From a leaf up, the value beside each node; a last one of an odd number has none, and is carried up."""
+        """The values beside the nodes from a leaf up; the last node of an odd number has none, and is carried up."""
         for level in self._levels:
             if place ^ 1 < len(level):
                 yield level[place ^ 1]

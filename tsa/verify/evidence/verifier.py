@@ -1,15 +1,14 @@
-"""Does this EvidenceRecord prove that datum, from the time of its first token to now?
+"""Does an EvidenceRecord prove a datum, from the time of its first token to now?
 
-The steps (RFC 4998 5.3), the same numbers at the code:
+The steps (RFC 4998 5.3); the code has the same numbers:
 
 1. The record is read, within limits, from DER.
-2. The hashes lead from the datum to the first token, from each token to the next, and over each new chain.
-3. Every token is verified as any other (tsa/verify/verifier.py), which says when it was made.
+2. The hashes lead from the datum to the first token, from every token to the next, and over every new chain.
+3. Every token is verified as any other (tsa/verify/verifier.py), which gives its genTime.
 4. The tokens are in the order of their genTimes.
-5. The hash algorithm of each was secure still when the next was made, that of the newest is now.
-6. The certificates under each were valid still when the next was made, those of the newest are now.
-   Whether they were revoked is judged for that time, too: a key that came to harm after its tokens had been renewed
-   harms them no more.
+5. The hash algorithm of a token was still secure when the next token was made; that of the newest is secure now.
+6. The certificates under a token were still valid when the next token was made; those of the newest are valid now.
+   Revocation is judged for that time, too: harm to a key after the renewal of its tokens does not end them.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ from tsa.verify.evidence.record import ArchiveTimeStamp, BrokenEvidence, Evidenc
 from tsa.verify.proof import NotProved, Step, VerifiedTimestamp
 from tsa.verify.verifier import Verifier
 
-# When a hash algorithm stopped being one to rely on: SHA-1 with its first published collision.
+# The end of trust in a hash algorithm: SHA-1 ended with its first published collision.
 SECURE_UNTIL = {"sha1": datetime(2017, 2, 23, tzinfo=UTC)}
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedEvidence:
-    """What a record proves: that the datum existed at `since` (UTC), the genTime of the first of its `timestamps`.
+    """The proof that the datum existed at `since` (UTC), the genTime of the first of its `timestamps`.
 
-    The proof lasts to `renew_before` (UTC), when the first certificate under the newest token ends. `warnings` are
-    sentences, those of the tokens.
+    It lasts until `renew_before` (UTC), the earliest end of a certificate under the newest token. `warnings` are the
+    sentences of all tokens.
     """
 
     timestamps: tuple[VerifiedTimestamp, ...]
@@ -52,8 +51,8 @@ class VerifiedEvidence:
 class EvidenceVerifier:
     """Verifies records against anchors, with certificates and CRLs (DER) beside those in the tokens.
 
-    Keep one for many records: a token that they share is verified once. Raises NotJudged without anchors. `now` is
-    timezone-aware; without it, it is the time at which the verifier was made.
+    One verifier serves many records: a token that they share is verified once. Raises NotJudged without anchors. `now`
+    is timezone-aware; the default is the time when the verifier is made.
     """
 
     def __init__(
@@ -71,20 +70,20 @@ class EvidenceVerifier:
         self._verifier(self._crls)
 
     def verify(self, octets: bytes, datum: Datum | None) -> VerifiedEvidence:
-        """Verify the record in the octets; without a datum, all but what it was made for.
+        """Verify the record in the octets; without a datum, all of it but the hash of the datum.
 
-        Raises BrokenEvidence; NotJudged where what is given allows no verdict.
+        Raises BrokenEvidence; NotJudged where the datum cannot be read.
         """
         # 1
         record = read_record(octets)
         # 2
         check_links(record, datum)
-        # 3, from the newest, because each is judged at the time of the next
+        # 3, from the newest, because a token is judged at the time of the next
         proofs: list[VerifiedTimestamp] = []
-        for place, each in _newest_first(record):
+        for place, archive_time_stamp in _newest_first(record):
             renewed = proofs[-1].gen_time if proofs else None
-            proof = self._prove(each, renewed, place)
-            # 4; the clock here is no judge of the newest
+            proof = self._prove(archive_time_stamp, renewed, place)
+            # 4; the newest is not compared with the clock of this machine
             if renewed is not None and proof.gen_time > renewed:
                 raise BrokenEvidence(
                     f"{place.capitalize()} is of {_time(proof.gen_time)} and the next is of {_time(renewed)}: "
@@ -99,7 +98,7 @@ class EvidenceVerifier:
 
     def _prove(self, archive_time_stamp: ArchiveTimeStamp, renewed: datetime | None, place: str) -> VerifiedTimestamp:
         token = archive_time_stamp.time_stamp
-        root = DigestDatum(archive_time_stamp.imprint.digest)  # that it is the root of the tree, step 2 has seen
+        root = DigestDatum(archive_time_stamp.imprint.digest)  # step 2 has checked that it is the root of the tree
         key = (token, renewed)
         if key not in self._proofs:
             try:
@@ -111,16 +110,15 @@ class EvidenceVerifier:
         return self._proofs[key]
 
     def _verify_token(self, token: bytes, datum: Datum, renewed: datetime | None) -> VerifiedTimestamp:
-        """Verify a token without knowing of revocations after its renewal."""
+        """Verify a token; revocations after its renewal do not count."""
         try:
             return self._verifier(self._crls).verify(token, datum)
         except NotProved as fault:
             if renewed is None or fault.step is not Step.REVOCATION:
                 raise
         chain = self._verifier(()).verify(token, datum).chain
-        return self._verifier(tuple(each for each in self._crls if not _is_later(each, chain, renewed))).verify(
-            token, datum
-        )
+        earlier = tuple(crl for crl in self._crls if not _is_later(crl, chain, renewed))
+        return self._verifier(earlier).verify(token, datum)
 
     def _verifier(self, crls: tuple[bytes, ...]) -> Verifier:
         if crls not in self._verifiers:
@@ -129,31 +127,33 @@ class EvidenceVerifier:
 
 
 def _newest_first(record: EvidenceRecord) -> Iterator[tuple[str, ArchiveTimeStamp]]:
-    """Every archive time-stamp, with its name."""
+    """The archive time-stamps with their names for people."""
     for at, chain in reversed([*enumerate(record.chains, 1)]):
-        for number, each in reversed([*enumerate(chain, 1)]):
-            yield place_of(at, number), each
+        for number, archive_time_stamp in reversed([*enumerate(chain, 1)]):
+            yield place_of(at, number), archive_time_stamp
 
 
 def _is_later(crl: bytes, chain: Sequence[x509.Certificate], moment: datetime) -> bool:
     """Whether the CRL lists certificates of a chain, but none as harmed by that moment."""
     try:
         times = [*_harmed(x509.load_der_x509_crl(crl), chain)]
-    except Exception:  # what it holds is read only now, and cryptography raises all kinds of things
+    except Exception:  # its contents are read only now, and cryptography raises all kinds of exceptions
         return False
     return bool(times) and min(times) > moment
 
 
 def _harmed(crl: x509.CertificateRevocationList, chain: Sequence[x509.Certificate]) -> Iterator[datetime]:
-    """Since when each that is listed is not to be trusted."""
-    for each in chain:
-        entry = crl.get_revoked_certificate_by_serial_number(each.serial_number) if each.issuer == crl.issuer else None
+    """The times since when certificates of the chain are not to be trusted, of those that the CRL lists."""
+    for certificate in chain:
+        if certificate.issuer != crl.issuer:
+            continue
+        entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
         if entry is not None:
             yield harmed_since(entry)
 
 
 def _check_renewal(proof: VerifiedTimestamp, moment: datetime, place: str, how: str) -> None:
-    """Steps 5 and 6: nothing that the token rests on had come to its end by the moment of its renewal, or by now."""
+    """Steps 5 and 6: the hash and the certificates under the token had not ended at its renewal, or by now."""
     how = how or f"it was renewed on {_time(moment)} only"
     secure_until = SECURE_UNTIL.get(proof.hash_algorithm)
     if secure_until is not None and moment > secure_until:
@@ -170,8 +170,8 @@ def _check_renewal(proof: VerifiedTimestamp, moment: datetime, place: str, how: 
 
 
 def _end(proof: VerifiedTimestamp) -> datetime:
-    """When the first certificate under a token ends; an anchor's end counts, as it does in a path at genTime."""
-    return min(each.not_valid_after_utc for each in proof.chain)
+    """The earliest end of a certificate under a token; an anchor's end counts, as it does in a path at genTime."""
+    return min(certificate.not_valid_after_utc for certificate in proof.chain)
 
 
 def _time(moment: datetime) -> str:

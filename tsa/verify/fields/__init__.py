@@ -1,1 +1,1 @@
-"""What stands in a message, read field by field as far as it can be: for tsa/verify/inspect.py to put together."""
+"""The fields of a message, read as far as possible; tsa/verify/inspect.py puts them together."""

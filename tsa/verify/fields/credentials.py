@@ -1,4 +1,4 @@
-"""What a token brings along: certificates (RFC 5280), CRLs, OCSP responses."""
+"""The certificates (RFC 5280), CRLs and OCSP responses in a token."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from asn1crypto import crl, x509
 
 from tsa.verify.fields import values
-from tsa.verify.fields.element import OID, SEQUENCE, Element, Field, Fields, Several, each, facts, group
+from tsa.verify.fields.element import OID, SEQUENCE, Element, Field, Fields, Several, facts, group, list_of
 
 MAX_REVOKED = 20
 _SPELT = {"keyIdentifier": "subjectKeyIdentifier", "authorityInformationAccess": "authorityInfoAccess"}
@@ -17,11 +17,11 @@ _OTHER_REVOCATION = 0xA1
 
 
 def certificates(element: Element) -> Several:
-    """CertificateSet (RFC 5652 10.2.3); what is no X.509 certificate in it stands apart."""
+    """CertificateSet (RFC 5652 10.2.3); other certificates than those of X.509 stand apart."""
     chosen = element.children()
     others = [found.raw.hex() for found in chosen if found.tag != SEQUENCE]
     known = Element(element.tag, b"".join(found.raw for found in chosen if found.tag == SEQUENCE), b"")
-    return Several({"certificates": each(_certificate, known)} | ({"otherCertificates": others} if others else {}))
+    return Several({"certificates": list_of(_certificate, known)} | ({"otherCertificates": others} if others else {}))
 
 
 def _certificate(element: Element) -> Fields:
@@ -76,7 +76,9 @@ def _points(found: Any) -> list[str]:
 
 
 def _access(found: Any) -> list[str]:
-    return [f"{one['access_method'].native}: {values.shown_general_name(one['access_location'])}" for one in found]
+    return [
+        f"{access['access_method'].native}: {values.shown_general_name(access['access_location'])}" for access in found
+    ]
 
 
 _EXTENSIONS: dict[str, Callable[[Any], Any]] = {
@@ -87,7 +89,7 @@ _EXTENSIONS: dict[str, Callable[[Any], Any]] = {
         | ({"pathLenConstraint": length} if (length := found["path_len_constraint"].native) is not None else {})
     ),
     "subjectAltName": _names,
-    "certificatePolicies": lambda found: [one["policy_identifier"].dotted for one in found],
+    "certificatePolicies": lambda found: [policy["policy_identifier"].dotted for policy in found],
     "crlDistributionPoints": _points,
     "authorityInfoAccess": _access,
     "privateKeyUsagePeriod": lambda found: {
@@ -99,7 +101,7 @@ _EXTENSIONS: dict[str, Callable[[Any], Any]] = {
 
 
 def revocation(element: Element) -> Fields:
-    """A CRL; or what stands there in its place, such as an OCSP response (RFC 5652 10.2.1, RFC 5940 2.1)."""
+    """A CRL, or another choice in its place, such as an OCSP response (RFC 5652 10.2.1, RFC 5940 2.1)."""
     if element.tag == _OTHER_REVOCATION:
         return group(
             element, Field("otherRevInfoFormat", (OID,), values.oid), Field("otherRevInfo", range(256), values.whole)
@@ -113,7 +115,9 @@ def revocation(element: Element) -> Fields:
             "nextUpdate": lambda: body["next_update"].native.isoformat(),
             "signatureAlgorithm": lambda: loaded["signature_algorithm"]["algorithm"].native,
             "revoked": lambda: len(body["revoked_certificates"]),
-            "revokedCertificates": lambda: [_revoked(one) for one in islice(body["revoked_certificates"], MAX_REVOKED)],
+            "revokedCertificates": lambda: [
+                _revoked(entry) for entry in islice(body["revoked_certificates"], MAX_REVOKED)
+            ],
         }
     )
 

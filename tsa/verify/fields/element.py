@@ -1,6 +1,6 @@
-"""ASN.1 octets taken apart as far as they can be: for showing what stands there, never for judging it.
+"""ASN.1 octets taken apart as far as possible: for showing them, never for a verdict on them.
 
-BER's indefinite lengths are read too; what has no name in a structure, or cannot be read, comes out as octets.
+BER's indefinite lengths are read too; parts without a name in a structure, and unreadable parts, come out as octets.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ CONSTRUCTED = 0x20
 
 
 class Element(NamedTuple):
-    """One element: its identifier octet, its contents, and all of it."""
+    """One element: its identifier octet, its contents octets, and the whole of it."""
 
     tag: int
     content: bytes
     raw: bytes
 
     def children(self) -> list[Element]:
-        """The elements in it, of which there may be 2000. Raises Malformed."""
+        """The elements in it, at most 2000. Raises Malformed."""
         found: list[Element] = []
         for element, _ in _elements(self.content, 0, 0):
             if len(found) == MAX_ELEMENTS:
@@ -37,12 +37,12 @@ class Element(NamedTuple):
         return found
 
     def octets(self) -> bytes:
-        """The contents of an OCTET STRING, put together where BER has cut it into pieces."""
+        """The contents of an OCTET STRING, joined where BER has cut it into pieces."""
         return b"".join(piece.content for piece in self.children()) if self.tag & CONSTRUCTED else self.content
 
 
 class Field(NamedTuple):
-    """What may stand in a structure: the standard's name, the identifier octets, and how it is shown."""
+    """A field of a structure: the standard's name, its identifier octets, and the function that shows it."""
 
     name: str
     tags: Sequence[int]
@@ -50,7 +50,7 @@ class Field(NamedTuple):
 
 
 class Several(dict[str, Any]):
-    """What an element is shown as where that is several fields of the structure around it."""
+    """An element that is shown as several fields of the structure around it."""
 
 
 def read(octets: bytes) -> Element:
@@ -64,7 +64,7 @@ def read(octets: bytes) -> Element:
 def group(element: Element, *fields: Field) -> Fields:
     """The elements in `element` by the names of `fields`, which are in order and all may be absent.
 
-    What is none of them is "unexpected", in hexadecimal. Raises Malformed.
+    Other elements are "unexpected", in hexadecimal. Raises Malformed.
     """
     found: Fields = {}
     unexpected: list[str] = []
@@ -81,20 +81,20 @@ def group(element: Element, *fields: Field) -> Fields:
 
 
 def tried(show: Callable[[Element], Any], element: Element) -> Any:
-    """What `show` makes of the element, or its octets where it cannot."""
+    """The element as `show` returns it, or its octets where `show` fails."""
     try:
         return show(element)
-    except Exception:  # whatever is wrong with it, it is shown, and asn1crypto raises all kinds of things
+    except Exception:  # a broken element is shown too, and asn1crypto raises all kinds of exceptions
         return {"unreadable": element.raw.hex()}
 
 
-def each(show: Callable[[Element], Any], element: Element) -> list[Any]:
-    """What `show` makes of every element in this one. Raises Malformed."""
+def list_of(show: Callable[[Element], Any], element: Element) -> list[Any]:
+    """The elements in this one, as `show` returns them. Raises Malformed."""
     return [tried(show, child) for child in element.children()]
 
 
 def facts(readers: Mapping[str, Callable[[], Any]]) -> Fields:
-    """What each of the readers finds, but for what is absent: None, or nothing in it."""
+    """The values that the readers return, without absent values: None, and empty lists and fields."""
     found = {name: _fact(reader) for name, reader in readers.items()}
     return {name: value for name, value in found.items() if value not in (None, [], {})}
 
@@ -113,7 +113,7 @@ def _elements(data: bytes, at: int, depth: int) -> Iterator[tuple[Element, int]]
 
 
 def _element(data: bytes, at: int, depth: int) -> tuple[Element, int]:
-    """The element at `at`, and where it ends."""
+    """The element at `at`, and its end."""
     if at + 2 > len(data) or data[at] & 0x1F == 0x1F:
         raise Malformed("an element", data[at : at + 2].hex())
     size, start = data[at + 1], at + 2
@@ -129,7 +129,7 @@ def _element(data: bytes, at: int, depth: int) -> tuple[Element, int]:
 
 
 def _end_of_contents(data: bytes, at: int, depth: int) -> int:
-    """Where the two zero octets stand that end an indefinite length (X.690 8.1.5)."""
+    """The place of the two zero octets that end an indefinite length (X.690 8.1.5)."""
     if depth > MAX_DEPTH:
         raise Malformed(f"at most {MAX_DEPTH} indefinite lengths in each other", "more")
     for element, after in _elements(data, at, depth):

@@ -1,4 +1,4 @@
-"""SignerInfo (RFC 5652 5.3) with all its attributes, those that nobody knows too."""
+"""SignerInfo (RFC 5652 5.3) with all its attributes, also the unknown."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tsa.verify.fields.element import (
     Field,
     Fields,
     Several,
-    each,
     group,
+    list_of,
 )
 
 _SUBJECT_KEY_IDENTIFIER = 0x80
 
 
 def signer_infos(element: Element) -> Several:
-    """The one that RFC 3161 wants is SignerInfo; none or several are a list."""
-    signers = each(_signer_info, element)
+    """A single SignerInfo, as RFC 3161 asks, is SignerInfo; none or several are a list."""
+    signers = list_of(_signer_info, element)
     return Several(SignerInfo=signers[0]) if len(signers) == 1 else Several(SignerInfos=signers)
 
 
@@ -54,9 +54,9 @@ def _sid(element: Element) -> Fields:
 
 
 def _attributes(prefix: str, element: Element) -> Several:
-    """The names of all, and then each with its values."""
-    found = each(_attribute, element)
-    names = [str(one.get("name") or one.get("type") or "unreadable") for one in found]
+    """The names of all attributes, and then the attributes with their values."""
+    found = list_of(_attribute, element)
+    names = [str(fields.get("name") or fields.get("type") or "unreadable") for fields in found]
     return Several({f"{prefix}s": names, f"{prefix}Values": found})
 
 
@@ -64,23 +64,23 @@ def _attribute(element: Element) -> Fields:
     kind, contents, *rest = element.children()
     dotted = values.oid(kind)
     name = values.camel(cms.CMSAttributeType.map(dotted))
-    fields: Fields = {"type": dotted, "name": name, "values": each(_SHOWN.get(name, values.whole), contents)}
+    fields: Fields = {"type": dotted, "name": name, "values": list_of(_SHOWN.get(name, values.whole), contents)}
     if name == dotted:
         del fields["name"]
-    return fields | ({"unexpected": [one.raw.hex() for one in rest]} if rest else {})
+    return fields | ({"unexpected": [other.raw.hex() for other in rest]} if rest else {})
 
 
 def _signing_certificate(element: Element) -> Fields:
     """SigningCertificate or SigningCertificateV2 (RFC 5035 3, 4)."""
     return group(
         element,
-        Field("certs", (SEQUENCE,), lambda certs: each(_ess_cert_id, certs)),
+        Field("certs", (SEQUENCE,), lambda certs: list_of(_ess_cert_id, certs)),
         Field("policies", (SEQUENCE,), values.whole),
     )
 
 
 def _ess_cert_id(element: Element) -> Fields:
-    """ESSCertID or ESSCertIDv2; in the latter SHA-256 is the DEFAULT, which is not written."""
+    """ESSCertID or ESSCertIDv2; SHA-256 is the DEFAULT of the latter, which is not written."""
     return group(
         element,
         Field("hashAlgorithm", (SEQUENCE,), lambda found: values.algorithm("hash", found)),
@@ -92,7 +92,7 @@ def _ess_cert_id(element: Element) -> Fields:
 def _issuer_serial(element: Element) -> Fields:
     return group(
         element,
-        Field("issuer", (SEQUENCE,), lambda names: each(values.general_name, names)),
+        Field("issuer", (SEQUENCE,), lambda names: list_of(values.general_name, names)),
         Field("serialNumber", (INTEGER,), values.octets),
     )
 

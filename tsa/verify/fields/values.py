@@ -13,7 +13,7 @@ MAX_NUMBER_OCTETS = 32
 
 
 def number(element: Element) -> int | str:
-    """An INTEGER; one that is out of all proportion in hexadecimal."""
+    """An INTEGER; in hexadecimal where it has more than 32 octets, or none."""
     if not 0 < len(element.content) <= MAX_NUMBER_OCTETS:
         return element.content.hex()
     return int.from_bytes(element.content, "big", signed=True)
@@ -30,7 +30,7 @@ def whole(element: Element) -> str:
 
 
 def text(element: Element) -> str:
-    """A UTF8String, or what was meant as one."""
+    """A UTF8String; octets that are not UTF-8 are escaped."""
     return element.content.decode(errors="backslashreplace")
 
 
@@ -66,7 +66,7 @@ def shown_general_name(parsed: Any) -> str:
 
 
 def algorithm(prefix: str, element: Element, names: Any = algos.DigestAlgorithmId) -> Several:
-    """An AlgorithmIdentifier: its name in asn1crypto's table, or OID; and its parameters, where there are any."""
+    """An AlgorithmIdentifier: its name in asn1crypto's table or its OID, and its parameters if there are any."""
     kind, *parameters = element.children()
     fields = Several({f"{prefix}Algorithm": names.map(oid(kind))})
     if parameters:
@@ -75,12 +75,12 @@ def algorithm(prefix: str, element: Element, names: Any = algos.DigestAlgorithmI
 
 
 def digest_name(element: Element) -> str:
-    """The name alone of a digest algorithm."""
+    """The name of a digest algorithm, without parameters."""
     return str(algorithm("digest", element)["digestAlgorithm"])
 
 
 def camel(name: str) -> str:
-    """The standard's spelling of a name that asn1crypto gives in its own."""
+    """The standard's spelling of a name of asn1crypto."""
     first, *rest = name.split("_")
     spelt = first + "".join(word.capitalize() for word in rest)
     return "unacceptedExtension" if spelt == "unacceptedExtensions" else spelt
