@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -23,13 +23,14 @@ child.wait()
 def spinning() -> Iterator[int]:
     """A process with a thread, not its first, that never rests."""
     with subprocess.Popen([sys.executable, "-c", SPIN], stdout=subprocess.PIPE) as process:
+        assert process.stdout
         process.stdout.readline()
         yield process.pid
         process.kill()
 
 
 @pytest.mark.parametrize("read", [proc._scheduled_ns, proc._ticks_ns, lambda pid: proc.cpu_ns([pid])])
-def test_cpu_of_a_busy_process_grows(spinning: int, read) -> None:
+def test_cpu_of_a_busy_process_grows(spinning: int, read: Callable[[int], int]) -> None:
     first = read(spinning)
     assert first > 0
     while (
@@ -51,6 +52,8 @@ def test_rss_is_that_of_a_python(spinning: int) -> None:
 
 def test_family_is_parent_and_child() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        assert parent.stdin
         child = next(int(line) for line in parent.stdout if line.strip())
         assert proc.family(parent.pid) == [parent.pid, child]
         parent.stdin.close()
@@ -77,9 +80,11 @@ sys.stdin.read()
 
 def test_cpu_of_the_tree_counts_what_ended() -> None:
     with subprocess.Popen([sys.executable, "-c", WAITS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
         process.stdout.readline()
         assert proc.family(process.pid) == [process.pid]
         assert proc.tree_cpu_ns(process.pid) >= 200_000_000 > proc.cpu_ns([process.pid])
+        assert process.stdin
         process.stdin.close()
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -74,7 +75,12 @@ def test_figures_are_well_formed(tmp_path: Path) -> None:
 
 def test_a_server_too_fast_for_the_generator_has_no_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked = []
-    monkeypatch.setattr(limit, "constant_per_s", lambda *_, **__: asked.append(1) or 1.0)
+
+    def constant_per_s(*_: object, **__: object) -> float:
+        asked.append(1)
+        return 1.0
+
+    monkeypatch.setattr(limit, "constant_per_s", constant_per_s)
     result = CliRunner().invoke(cli.app, ["ceiling", "--seconds", "0.2", "--connections", "2", "--json"])
     assert result.exit_code == 2
     assert len(asked) == 1 + limit.AGAIN  # the ceiling was measured again before the server was given up
@@ -116,9 +122,9 @@ def test_the_sample_is_verified_in_earnest(kept: tuple[str, list[tuple[bytes, by
 WITHOUT = {**dict.fromkeys(FIGURES), "not_measured": limit.NOT_MEASURED}
 
 
-def found(**changed: object) -> Ceiling:
+def found(**changed: Any) -> Ceiling:
     """A result as measured, with some figures changed."""
-    cell = {
+    cell: dict[str, Any] = {
         "key": "p256",
         "connections": 32,
         "stamps": 100_000,
@@ -143,7 +149,9 @@ def found(**changed: object) -> Ceiling:
         "generator_us": 12.0,
         "generator_ceiling_per_s": 80_000.0,
     }
-    host = dict.fromkeys(["cpu", "cores", "kernel", "date", "python", "cryptography", "cryptography_openssl"], "x")
+    host: dict[str, str | int] = dict.fromkeys(
+        ["cpu", "cores", "kernel", "date", "python", "cryptography", "cryptography_openssl"], "x"
+    )
     return Ceiling(host, 0, 1, False, 20_000, [Cell(**{**cell, **changed})])
 
 

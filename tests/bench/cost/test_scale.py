@@ -54,8 +54,11 @@ def test_every_dimension_is_measured(found: Scale) -> None:
         assert done
         for point in done:
             assert point.wrong == 0
+            assert point.stamps_per_s is not None
             assert point.stamps_per_s > 0
+            assert point.cpu_us is not None
             assert point.cpu_us > 0
+            assert point.latency_ms is not None
             assert 0 < point.latency_ms["p50"] <= point.latency_ms["p99"]
 
 
@@ -63,7 +66,8 @@ def test_what_was_varied_is_told(found: Scale) -> None:
     workers, connections, applications, rows = found.dimensions
     assert [point.x for point in connections.points] == [1, 8]
     assert [point.x for point in applications.points] == [1, 3]
-    assert all(math.isfinite(each.exponent) for each in (connections, applications, rows))
+    exponents = [each.exponent for each in (connections, applications, rows)]
+    assert all(exponent is not None and math.isfinite(exponent) for exponent in exponents)
     empty, filled = (point for point in rows.points if not point.not_done)
     assert 0 < empty.x < filled.x
     assert filled.x > 2_000

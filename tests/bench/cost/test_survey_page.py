@@ -1,6 +1,7 @@
 """The page of a survey: every figure of the records, and for each that there is not, why."""
 
 from pathlib import Path
+from typing import Any
 
 from bench.cost import limit
 from bench.cost.compare import NO_PID, Comparison, Result
@@ -12,8 +13,8 @@ from tests.bench.cost.test_ceiling import WITHOUT, found
 HOST = found().host | {"cores": 2, "command": "survey.py --out reports", "openssl": "OpenSSL"}
 
 
-def result(**changed: object) -> Result:
-    figures = dict.fromkeys(Result.__dataclass_fields__) | {
+def result(**changed: Any) -> Result:
+    figures: dict[str, Any] = dict.fromkeys(Result.__dataclass_fields__) | {
         "name": "ours",
         "key": "p256",
         "proof": "",
