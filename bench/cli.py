@@ -105,7 +105,7 @@ def compare_command(
     as_json: Json = False,
     plot: Plot = None,
 ) -> None:
-    """Put the same load on several RFC 3161 servers in turn, A B A B …, and compare what a stamp costs them.
+    """Put the same load on several RFC 3161 servers in turn, A B A B …, and compare the cost of a stamp.
 
     Keep each server off the load's core with `taskset --cpu-list 0`: the load is made on the second. Exit status 1 when
     any answer was wrong, else 2 when one of them could not be measured.

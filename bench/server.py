@@ -81,7 +81,7 @@ def authority(
 
 @contextmanager
 def serving(directory: Path, cores: int | Sequence[int], workers: int = 1) -> Iterator[Server]:
-    """The authority in a folder, with so many workers, on these cores, ready to stamp.
+    """The authority in a folder, with `workers` worker processes, on these cores, ready to stamp.
 
     BenchError, with the last lines of its log, when it does not become ready within 30 s.
     """
@@ -146,12 +146,12 @@ def free_port() -> int:
 
 
 def initialise(directory: Path, key: str, licences: int = LICENCES) -> None:
-    """Make a state folder with a key of this type and so many licences. BenchError when `tsa init` fails."""
+    """Make a state folder with a key of this type; the licences are the anonymous application's. BenchError."""
     tsa("init", "--key", key, "--licences", str(licences), "--dir", str(directory))
 
 
 def register(directory: Path, name: str, licences: int) -> str:
-    """Register an application with so many licences, more than the machine can sign for or not; its APP_KEY."""
+    """Register an application with licences, oversold if need be; its APP_KEY. BenchError when `tsa app add` fails."""
     return tsa("app", "add", name, "--licences", str(licences), "--oversell", "--dir", str(directory)).strip()
 
 

@@ -28,7 +28,7 @@ ASTRAY_S = 2.0
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The smallest of ascending values that so many per cent do not exceed. There must be a value."""
+    """The smallest of ascending values that `percent` per cent of them do not exceed. There must be a value."""
     return ordered[max(0, -int(-len(ordered) * percent // 100) - 1)]
 
 
@@ -165,5 +165,5 @@ class Findings:
         return None if last is None else int(last // self.run.window_s)
 
     def granted_in(self, window: int | None) -> int:
-        """Stamps of a window, with those that others had of it."""
+        """Stamps of a window, those of others included."""
         return 0 if window is None else self.windows[window] + (self.run.used_before or 0)

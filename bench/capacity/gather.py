@@ -22,7 +22,7 @@ class Kept(NamedTuple):
 
 
 class Gathering:
-    """The samples and the health of all generator processes so far; read() adds what is new."""
+    """The samples and the health of all generator processes so far; read() adds the new ones."""
 
     def __init__(self, folder: Path, processes: int) -> None:
         self.samples: list[Sample] = []

@@ -67,7 +67,7 @@ def licence(
     window: Window = None,
     p99_ms: Annotated[float, typer.Option(min=0.001, help="Objective: p99 of the steady phase at most.")] = 100.0,
 ) -> None:
-    """Prove that N licences are there: offer what they are sold for, check every token, give a verdict.
+    """Prove that N licences are there: offer their stamps, check every token, give a verdict.
 
     The verdict is pass (exit status 0), fail (1), or void (2): then the proof itself is no good. 2 also stands for a
     run that could not be made.

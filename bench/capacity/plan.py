@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.capacity.schedule import Load
+from bench.capacity.schedule import OfferedLoad
 
 KEY_VARIABLE = "TSA_APP_KEY"
 PATIENCE_S = 15.0
@@ -27,7 +27,7 @@ class Plan:
     pattern: str
     seed: int
     salt: str
-    """Hexadecimal; requests of one run are those of no other."""
+    """Hexadecimal; two runs with another salt have no request in common."""
     warm_up_s: float
     duration_s: float
     window_s: int
@@ -40,14 +40,14 @@ class Plan:
     users: int
     processes: int
     verify_every: int
-    """One token in so many is kept, to be verified in full."""
+    """Every n-th token is kept, to be verified in full."""
     origin: float
     """The run's start, on the monotonic clock."""
 
     @property
-    def load(self) -> Load:
+    def load(self) -> OfferedLoad:
         """The load offered."""
-        return Load(self.rate, self.pattern, self.seed, self.window_s)
+        return OfferedLoad(self.rate, self.pattern, self.seed, self.window_s)
 
     def write(self, folder: Path) -> Path:
         """Write it into a folder; the file."""

@@ -22,14 +22,14 @@ EDGE_SHARE = 1 / 3600
 
 
 class Arrival(NamedTuple):
-    """A request that is due `at` seconds after its phase began; `number` is its own among those of its sort."""
+    """A request that is due `at` seconds after its phase began; `number` counts the good, or the bad, requests."""
 
     at: float
     kind: str
     number: int
 
 
-class Load(NamedTuple):
+class OfferedLoad(NamedTuple):
     """The load offered: good requests a second, their pattern, and the seed of all random draws."""
 
     rate: float
@@ -64,7 +64,7 @@ def planned(rate: float, seconds: float) -> int:
     return _whole(rate * seconds)
 
 
-def arrivals(load: Load, phase: str, began: float, seconds: float, kinds: tuple[str, ...]) -> Iterator[Arrival]:
+def arrivals(load: OfferedLoad, phase: str, began: float, seconds: float, kinds: tuple[str, ...]) -> Iterator[Arrival]:
     """The schedule of a phase that begins at `began` (s since the epoch): good requests and, among them, bad ones.
 
     Equal arguments give an equal schedule: every process of the generator makes it anew and takes its share. `kinds`
@@ -78,7 +78,7 @@ def arrivals(load: Load, phase: str, began: float, seconds: float, kinds: tuple[
     )
 
 
-def _spread(load: Load, name: str, began: float, seconds: float) -> Iterator[float]:
+def _spread(load: OfferedLoad, name: str, began: float, seconds: float) -> Iterator[float]:
     """Moments from 0 to `seconds`, their number fixed in each window of the licence."""
     draw, spread = Random(f"{load.seed} {name}"), PATTERNS[load.pattern]  # noqa: S311
     empty = load.window_s * EDGE_SHARE

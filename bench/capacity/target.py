@@ -97,7 +97,7 @@ def own_window_s(options: Options, needed_s: float, now: float) -> int:
 
 
 def burst_s(options: Options, slower: float = 1.0) -> float:
-    """The time to leave for using up a window, on a machine so many times slower than an idle one."""
+    """The time, in s, to leave for using up a window, on a machine that is `slower` times as slow as an idle one."""
     return max(_LEAST_BURST_S, options.capacity / BURST_PER_S * slower)
 
 

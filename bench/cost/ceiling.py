@@ -68,7 +68,7 @@ class Cell:
     unverified: list[str]
     generator_us: float
     generator_ceiling_per_s: float
-    """Answers a second that the load generator takes from a constant reply over so many connections."""
+    """Answers a second that the load generator takes from a constant reply over as many connections."""
 
 
 @dataclass(frozen=True)
@@ -174,11 +174,11 @@ def _figures(run: Run, raw_us: float, mean_batch: float | None, connections: int
 
 
 def licences(stamps_per_s: float) -> float:
-    """Licences whose hour so many stamps a second fill."""
+    """Licences whose hour this rate fills."""
     return stamps_per_s * 3600 / STAMPS_PER_LICENCE_HOUR
 
 
 def percentiles_ms(latencies: "array[int]") -> dict[str, float]:
-    """p50 and p99, in ms, of latencies in ns: the smallest value that so many per cent do not exceed."""
+    """p50 and p99, in ms, of latencies in ns: the smallest value that 50 or 99 per cent of them do not exceed."""
     ordered = sorted(latencies)
     return {f"p{percent}": ordered[-(-len(ordered) * percent // 100) - 1] / 1e6 for percent in (50, 99)}

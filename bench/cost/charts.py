@@ -55,7 +55,7 @@ def ceiling(found: Ceiling, file: Path) -> None:
 
 
 def comparison(found: Comparison, file: Path) -> None:
-    """CPU and rate of each authority to those of the first, and its CPU to the raw signature; logarithmic."""
+    """CPU and rate of each authority divided by the first's, and its CPU by the raw signature's; logarithmic."""
     panels = {
         "server CPU a stamp, first = 1": [each.cpu_ratio for each in found.results],
         "server CPU a stamp, raw signature = 1": [each.raw_ratio for each in found.results],

@@ -111,7 +111,7 @@ def measure(
     *,
     cert_req: bool = False,
 ) -> Comparison:
-    """Load all in turn, `rounds` times, over at most so many connections. BenchError where one cannot be measured."""
+    """Load all in turn, `rounds` times, over at most `connections` each. BenchError where one cannot be measured."""
     if len({each.name for each in subjects}) < len(subjects):
         raise BenchError("two authorities have the same name: give each one of its own")
     server_core, load_core = proc.cores()

@@ -15,14 +15,14 @@ from bench.cost.limit import GeneratorCeiling
 from bench.cost.load import LOOPBACK, Way, drive
 
 CONNECTIONS = 256
-"""Where connections are not what is varied."""
+"""For every dimension but that of connections."""
 _FILL_PER_S = 20_000
 _LONGEST_FILL_S = 10.0
 
 
 @dataclass(frozen=True)
 class Point:
-    """One cell: medians over its rounds; without figures, `not_done` says why. `remark` is what else must be known."""
+    """One cell: medians over its rounds; without figures, `not_done` has the reason. `remark` is for the reader."""
 
     x: float
     not_done: str = ""
@@ -46,7 +46,7 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Cell:
-    """A load that is to be made: on a server, over so many connections."""
+    """A load to be made: on a server, over `connections`."""
 
     x: int
     tsa: server.Server
@@ -82,7 +82,7 @@ class Loader:
         return proc.pinned(self.load_core)
 
     def fill(self, tsa: server.Server, stamps: int) -> None:
-        """Have an authority stamp until its ledger has at least so many. BenchError on a wrong answer."""
+        """Have an authority stamp until its ledger has at least `stamps`. BenchError on a wrong answer."""
         while (missing := stamps - tsa.batches()[0]) > 0:
             self.tell(f"filling a ledger, {stamps - missing:,.0f} of {stamps:,} stamps")
             run = drive(tsa.port, CONNECTIONS, max(0.1, min(_LONGEST_FILL_S, missing / _FILL_PER_S)), lambda: 0)

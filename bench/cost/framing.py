@@ -16,7 +16,7 @@ _CONNECTION = re.compile(rb"\r\nconnection:[^\r]*\b(close|keep-alive)\b", re.IGN
 
 
 class Head(NamedTuple):
-    """The head of an answer: its HTTP status (0: none), the length of its body, whether its connection ends with it."""
+    """The head of an answer: its HTTP status (0: none), the length of its body, and the end of its connection."""
 
     status: int
     length: int

@@ -66,7 +66,7 @@ def subject(text: str) -> Subject:
 
 
 def introduce(subject: Subject) -> Introduction:
-    """Ask for one token, with certReq. BenchError, which names the authority, when there is none."""
+    """Ask for one token, with certReq. BenchError, with the name of the authority, when none comes."""
     name, url, shown = subject.name, subject.url, host.without_key(subject.url)
     digest, nonce = secrets.token_bytes(32), secrets.randbits(63)
     request = tsp.encode_request(tsp.request_for(HASHES["sha256"], digest, nonce=nonce, cert_req=True))

@@ -25,13 +25,13 @@ class GeneratorCeiling:
         self._ceilings: dict[tuple[int, bool], float] = {}
 
     def ceiling_per_s(self, connections: int, *, closing: bool = False) -> float:
-        """Answers a second over so many connections; with `closing` each request has one of its own."""
+        """Answers a second over `connections`; with `closing` each request opens another connection."""
         if (connections, closing) not in self._ceilings:
             self._ceilings[connections, closing] = constant_per_s(self._core, connections, closing=closing)
         return self._ceilings[connections, closing]
 
     def limit(self, per_s: float, connections: int, *, closing: bool = False) -> str:
-        """Why so many answers a second say nothing of the server that gave them, "" when they do."""
+        """The reason why this rate says nothing about the server that gave it, "" when it does."""
         if per_s <= SHARE * self.ceiling_per_s(connections, closing=closing):
             return ""
         for _ in range(AGAIN):  # the machine may have been busy with something else when the ceiling was measured

@@ -130,7 +130,7 @@ class Load:
             self.all_closed.set()
 
     async def go(self, connections: int, seconds: float, sample: int, server_cpu: Callable[[], int]) -> Run:
-        """Warm up, measure for so many seconds, end. BenchError when the server closes every connection."""
+        """Warm up, measure for `seconds`, end. BenchError when the server closes every connection."""
         lines = self.way.lines
         heads = [query_head(f"{self.way.host}:{self.port}", self.way.path, line, self.way.cert_req) for line in lines]
         try:
@@ -164,7 +164,7 @@ class Load:
         self.measuring = False
 
     async def flow(self, seconds: float) -> None:
-        """Let the load go on for so many seconds; BenchError as soon as no connection is left."""
+        """Let the load go on for `seconds`; BenchError as soon as no connection is left."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.all_closed.wait(), seconds)
             raise BenchError(f"the server closed every connection; its answers: {self.said()}")
@@ -188,7 +188,7 @@ class Load:
 def drive(
     port: int, connections: int, seconds: float, server_cpu: Callable[[], int], sample: int = 20, way: Way = LOOPBACK
 ) -> Run:
-    """Load the server on this port over so many connections for so many seconds, after a warm-up of 1 s.
+    """Load the server on this port over `connections` for `seconds`, after a warm-up of 1 s.
 
     `server_cpu` reads the server's CPU time in ns. BenchError when there is nothing to measure: the server cannot be
     reached, closes every connection, or gives no right answer at all.

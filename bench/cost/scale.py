@@ -73,7 +73,7 @@ def measure(extent: Extent, seconds: float, rounds: int, tell: Callable[[str], N
 
 
 def open_files(connections: int) -> None:
-    """Let us, and the servers that we start, have so many connections. BenchError where the limit is too low."""
+    """Raise the limit of open files, ours and our servers', to serve so many connections. BenchError where it is too low."""
     wanted = connections + 200
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:
@@ -83,7 +83,7 @@ def open_files(connections: int) -> None:
 
 
 def workers(loader: Loader, counts: Sequence[int]) -> Dimension:
-    """A server of so many workers, each with a core of its own as far as there are cores."""
+    """A server for each number of workers; every worker has a core for itself as far as there are cores."""
     allowed = sorted(loader.all_cores)
     others = [core for core in allowed if core != loader.load_core] or allowed
     cells, not_done = [], []
@@ -100,13 +100,13 @@ def workers(loader: Loader, counts: Sequence[int]) -> Dimension:
 
 
 def connections(loader: Loader, counts: Sequence[int]) -> Dimension:
-    """One server over so many keep-alive connections, a request outstanding on each."""
+    """One server, with each number of keep-alive connections; a request is outstanding on every connection."""
     with server.authority(KEY, loader.server_core) as tsa:
         return loader.dimension("connections", [Cell(count, tsa, count) for count in counts])
 
 
 def applications(loader: Loader, counts: Sequence[int]) -> Dimension:
-    """One server; its 256 connections (or as many as there are applications) are shared out among so many of them."""
+    """One server, with each number of applications, which share 256 connections, or have one each if they are more."""
     keys: list[str] = []
 
     def register(directory: Path) -> None:

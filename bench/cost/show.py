@@ -112,7 +112,7 @@ def comparison(found: Comparison, console: Console) -> None:
 
 
 def remarks(found: Comparison) -> Iterator[str]:
-    """The sentences that a reader of the figures must know, and the reasons of those that are missing."""
+    """The remarks for a reader of the figures, with the reasons for missing ones."""
     asked = "with certReq" if found.cert_req else "without certReq"
     yield f"Medians of rounds of {found.seconds:g} s, A B A B …; requests {asked}."
     for each in found.results:

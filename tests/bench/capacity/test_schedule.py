@@ -9,13 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.capacity.record import GOOD
-from bench.capacity.schedule import BAD_SHARE, EDGE_SHARE, PATTERNS, Load, arrivals, constant, planned, poisson, windows
+from bench.capacity.schedule import (
+    BAD_SHARE,
+    EDGE_SHARE,
+    PATTERNS,
+    OfferedLoad,
+    arrivals,
+    constant,
+    planned,
+    poisson,
+    windows,
+)
 
 KINDS = ("one", "another")
 DRAW = Random(5)  # noqa: S311 - a schedule is no secret
 
 loads = st.builds(
-    Load,
+    OfferedLoad,
     rate=st.floats(0.01, 400),
     pattern=st.sampled_from(sorted(PATTERNS)),
     seed=st.integers(0, 1 << 32),
@@ -26,7 +36,7 @@ lengths = st.floats(0.1, 20)
 
 
 @given(loads, begins, lengths)
-def test_the_good_requests_are_those_of_the_rate(load: Load, began: float, seconds: float) -> None:
+def test_the_good_requests_are_those_of_the_rate(load: OfferedLoad, began: float, seconds: float) -> None:
     schedule = list(arrivals(load, "steady", began, seconds, KINDS))
     good = [arrival for arrival in schedule if arrival.kind == GOOD]
     assert abs(len(good) - load.rate * seconds) <= 1
@@ -35,14 +45,14 @@ def test_the_good_requests_are_those_of_the_rate(load: Load, began: float, secon
 
 
 @given(loads, begins, lengths)
-def test_it_is_in_order_and_within_its_phase(load: Load, began: float, seconds: float) -> None:
+def test_it_is_in_order_and_within_its_phase(load: OfferedLoad, began: float, seconds: float) -> None:
     moments = [arrival.at for arrival in arrivals(load, "steady", began, seconds, KINDS)]
     assert all(0 <= moment <= seconds for moment in moments)
     assert all(before <= after for before, after in pairwise(moments))
 
 
 @given(loads, begins, lengths)
-def test_every_process_makes_the_same(load: Load, began: float, seconds: float) -> None:
+def test_every_process_makes_the_same(load: OfferedLoad, began: float, seconds: float) -> None:
     first, second = (list(arrivals(load, "steady", began, seconds, KINDS)) for _ in range(2))
     assert first == second
 
@@ -51,14 +61,14 @@ def test_every_process_makes_the_same(load: Load, began: float, seconds: float) 
 def test_no_window_is_asked_for_more_than_it_gives(
     per_window: int, window_s: int, pattern: str, began: float, seconds: float
 ) -> None:
-    load = Load(per_window / window_s, pattern, 7, window_s)
+    load = OfferedLoad(per_window / window_s, pattern, 7, window_s)
     asked = Counter(int((began + arrival.at) // window_s) for arrival in arrivals(load, "steady", began, seconds, ()))
     assert max(asked.values(), default=0) <= per_window
 
 
 @given(begins, st.integers(2, 60))
 def test_nothing_is_due_at_the_edge_between_two_windows(began: float, window_s: int) -> None:
-    for arrival in arrivals(Load(40.0, "poisson", 1, window_s), "steady", began, 2.5 * window_s, ()):
+    for arrival in arrivals(OfferedLoad(40.0, "poisson", 1, window_s), "steady", began, 2.5 * window_s, ()):
         into = (began + arrival.at) % window_s
         away = min(into, window_s - into)
         at_the_ends = min(arrival.at, 2.5 * window_s - arrival.at)
@@ -75,17 +85,17 @@ def test_windows_are_counted_from_the_epoch_and_cover_the_phase(began: float, se
 
 
 def test_bad_requests_come_on_top() -> None:
-    schedule = list(arrivals(Load(1000.0, "poisson", 3, 3600), "steady", 0.0, 10.0, KINDS))
+    schedule = list(arrivals(OfferedLoad(1000.0, "poisson", 3, 3600), "steady", 0.0, 10.0, KINDS))
     kinds = Counter(arrival.kind for arrival in schedule)
     assert kinds[GOOD] == 10_000
     assert sum(kinds[kind] for kind in KINDS) == 10_000 * BAD_SHARE
     assert min(kinds[kind] for kind in KINDS) > 0
-    assert [each.kind for each in arrivals(Load(5.0, "constant", 3, 3600), "steady", 0.0, 1.0, ())] == [GOOD] * 5
+    assert [each.kind for each in arrivals(OfferedLoad(5.0, "constant", 3, 3600), "steady", 0.0, 1.0, ())] == [GOOD] * 5
 
 
 def test_another_seed_is_another_schedule() -> None:
     schedules = [
-        tuple(islice(arrivals(Load(9.0, "poisson", seed, 3600), phase, 0.0, 10.0, ()), 5))
+        tuple(islice(arrivals(OfferedLoad(9.0, "poisson", seed, 3600), phase, 0.0, 10.0, ()), 5))
         for seed, phase in ((1, "steady"), (2, "steady"), (1, "warm-up"))
     ]
     assert len(set(schedules)) == 3
