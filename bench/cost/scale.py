@@ -73,7 +73,7 @@ def measure(extent: Extent, seconds: float, rounds: int, tell: Callable[[str], N
 
 
 def open_files(connections: int) -> None:
-    """Raise the limit of open files, ours and our servers', to serve so many connections. BenchError where it is too low."""
+    """Raise the limit of open files, ours and our servers', for so many connections. BenchError if refused."""
     wanted = connections + 200
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:
