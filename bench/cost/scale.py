@@ -128,7 +128,7 @@ def ledger(loader: Loader, rows: int) -> Dimension:
         for step in steps:
             tsa = stack.enter_context(server.authority(KEY, loader.server_core, changed=_ONE_FILE))
             loader.fill(tsa, step)
-            cells.append(Cell(step, tsa, rows=True, remark=f"{_ledger_mib(tsa.directory):,.0f} MiB"))
+            cells.append(Cell(step, tsa, rows=True, remark=f"{_ledger_mib(tsa.directory):,.0f} MiB at first"))
         return loader.dimension("ledger rows", cells, not_done)
 
 

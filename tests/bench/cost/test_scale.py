@@ -101,7 +101,7 @@ def _get(port: int, key: str) -> bytes:
 
 def test_a_ledger_is_filled_by_stamping_and_told_by_its_size(found: Scale) -> None:
     empty, filled = (point for point in found.dimensions[3].points if not point.not_done)
-    assert [point.remark.endswith(" MiB") for point in (empty, filled)] == [True, True]
+    assert [point.remark.endswith(" MiB at first") for point in (empty, filled)] == [True, True]
     assert int(empty.remark.split()[0].replace(",", "")) <= int(filled.remark.split()[0].replace(",", ""))
 
 
