@@ -17,7 +17,7 @@ from signer.key import KeyFault
 from signer.software import KEY_TYPES
 from tsa.client import TIMEOUT_S, StampFault, credentials, stamp_file
 from tsa.commands import applications, clock, evidence, inspection, ledger, licences, tracked, verification, visible
-from tsa.licensing.bookkeeping import FIRST_LICENCES
+from tsa.licensing.applications import FIRST_LICENCES
 from tsa.licensing.contract import MAX_LICENCES
 from tsa.operate import initialise
 from tsa.protocol.oids import HASHES

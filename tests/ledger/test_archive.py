@@ -22,6 +22,7 @@ from tsa.ledger import imprints, segment
 from tsa.ledger.archive import Archive, Record, newest_gen_time
 from tsa.ledger.segment import LedgerFault
 from tsa.licensing.applications import add, new_key
+from tsa.licensing.store import SqliteApplications
 from tsa.operate.ledger import Stamp
 from tsa.protocol.der import dotted
 from tsa.state import layout
@@ -71,7 +72,7 @@ class Kept:
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     state = tmp_path_factory.mktemp("state")
     with closing(control(state)) as opened:
-        add(opened, "shop", key=new_key())
+        add(SqliteApplications(opened), "shop", key=new_key())
     kept = Kept(state)
     asyncio.run(kept.fill())
     return kept

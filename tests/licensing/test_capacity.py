@@ -30,7 +30,7 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def holder(*licences: Licence, disabled: bool = False) -> Application:
-    return Application(1, "app", None, b"", (), None, disabled=disabled, licences=licences)
+    return Application(1, "app", None, None, (), None, disabled=disabled, licences=licences)
 
 
 def sold(count: int, stamps: int = 20_000) -> list[Application]:

@@ -15,7 +15,8 @@ from signer.software import SoftwareKey
 from tsa.licensing.applications import add, new_key, read
 from tsa.licensing.contract import MAX_OCTETS, Contract, ContractFault, Licence, issue, issuer_key, public_key_text
 from tsa.licensing.contract import read as read_file
-from tsa.licensing.licences import held, install
+from tsa.licensing.licences import install, read_licences
+from tsa.licensing.store import SqliteApplications
 from tsa.state.control import Control
 
 ISSUER = Ed25519PrivateKey.generate()
@@ -177,39 +178,40 @@ def test_what_is_no_key_is_not_pinned(text: str) -> None:
 
 
 @pytest.fixture
-def control(tmp_path: Path) -> Iterator[Control]:
+def store(tmp_path: Path) -> Iterator[SqliteApplications]:
     """A control.db with the application `bank`, which has one development licence, and `other`, which has none."""
     with closing(Control(tmp_path)) as control:
-        add(control, "bank", key=new_key(), licences=1)
-        add(control, "other", key=new_key())
-        yield control
+        store = SqliteApplications(control)
+        add(store, "bank", key=new_key(), licences=1)
+        add(store, "other", key=new_key())
+        yield store
 
 
-def capacities(control: Control, pinned: str | None = PINNED) -> dict[str, int]:
+def capacities(store: SqliteApplications, pinned: str | None = PINNED) -> dict[str, int]:
     """Stamps a window that each application has, where a licence that does not say has 7."""
-    return {each.name: each.capacity(NOW) for each in read(control, 7, pinned)}
+    return {each.name: each.capacity(NOW) for each in read(store, 7, pinned)}
 
 
-def faults(control: Control) -> list[str | None]:
+def faults(store: SqliteApplications) -> list[str | None]:
     """Why each licence does not count."""
-    return [each.fault for each in held(control, 7, PINNED)]
+    return [each.fault for each in read_licences(store, 7, PINNED)]
 
 
-def test_an_installed_file_counts_and_is_journalled(control: Control) -> None:
-    install(control, issued(customer="bank"), PINNED, None)
-    install(control, issued(id="two", count=1), PINNED, "other")
-    assert capacities(control) == {"bank": 30_000, "other": 10_000}
-    assert [each.kind for each in held(control, 7, PINNED)] == ["development", "signed", "signed"]
-    events = control.connection.execute("SELECT what, detail FROM event ORDER BY id DESC LIMIT 1").fetchall()
+def test_an_installed_file_counts_and_is_journalled(store: SqliteApplications) -> None:
+    install(store, issued(customer="bank"), PINNED, None)
+    install(store, issued(id="two", count=1), PINNED, "other")
+    assert capacities(store) == {"bank": 30_000, "other": 10_000}
+    assert [each.kind for each in read_licences(store, 7, PINNED)] == ["development", "signed", "signed"]
+    events = store.control.connection.execute("SELECT what, detail FROM event ORDER BY id DESC LIMIT 1").fetchall()
     assert [(what, json.loads(detail)["application"], json.loads(detail)["id"]) for what, detail in events] == [
         ("licence installed", "other", "two")
     ]
 
 
-def test_development_licences_count_only_while_no_issuer_is_pinned(control: Control) -> None:
-    assert capacities(control, None) == {"bank": 7, "other": 0}
-    assert capacities(control) == {"bank": 0, "other": 0}
-    assert faults(control) == ["development licences do not where an issuer is pinned."]
+def test_development_licences_count_only_while_no_issuer_is_pinned(store: SqliteApplications) -> None:
+    assert capacities(store, None) == {"bank": 7, "other": 0}
+    assert capacities(store) == {"bank": 0, "other": 0}
+    assert faults(store) == ["development licences do not where an issuer is pinned."]
 
 
 @pytest.mark.parametrize(
@@ -224,22 +226,22 @@ def test_development_licences_count_only_while_no_issuer_is_pinned(control: Cont
     ids=["no-issuer", "no-key", "another-issuer", "no-such-application", "nobody"],
 )
 def test_a_file_that_cannot_be_installed_changes_nothing(
-    control: Control, text: str, pinned: str | None, application: str | None, sentence: str
+    store: SqliteApplications, text: str, pinned: str | None, application: str | None, sentence: str
 ) -> None:
-    before = list(control.connection.iterdump())
+    before = list(store.control.connection.iterdump())
     with pytest.raises(ContractFault, match=sentence):
-        install(control, text, pinned, application)
-    assert list(control.connection.iterdump()) == before
+        install(store, text, pinned, application)
+    assert list(store.control.connection.iterdump()) == before
 
 
-def test_a_licence_is_installed_once_however_it_is_laid_out_and_for_whomever(control: Control) -> None:
-    install(control, issued(), PINNED, "bank")
+def test_a_licence_is_installed_once_however_it_is_laid_out_and_for_whomever(store: SqliteApplications) -> None:
+    install(store, issued(), PINNED, "bank")
     again = (issued(), json.dumps(json.loads(issued()), indent=9), issued(count=99))
     for text in again:
         for application in ("bank", "other"):
             with pytest.raises(ContractFault, match="Licence c0ffee is installed already"):
-                install(control, text, PINNED, application)
-    assert capacities(control) == {"bank": 30_000, "other": 0}
+                install(store, text, PINNED, application)
+    assert capacities(store) == {"bank": 30_000, "other": 0}
 
 
 @pytest.mark.parametrize(
@@ -255,33 +257,33 @@ def test_a_licence_is_installed_once_however_it_is_laid_out_and_for_whomever(con
         ("UPDATE licence SET document = 'nonsense'", "Invalid JSON"),
     ],
 )
-def test_a_row_that_somebody_altered_does_not_count(control: Control, change: str, fault: str) -> None:
-    control.connection.execute("DELETE FROM licence")
-    install(control, issued(), PINNED, "bank")
-    control.connection.execute(change)
-    [told] = faults(control)
+def test_a_row_that_somebody_altered_does_not_count(store: SqliteApplications, change: str, fault: str) -> None:
+    store.control.connection.execute("DELETE FROM licence")
+    install(store, issued(), PINNED, "bank")
+    store.control.connection.execute(change)
+    [told] = faults(store)
     assert told is not None
     assert fault in told
-    assert capacities(control) == {"bank": 0, "other": 0}
+    assert capacities(store) == {"bank": 0, "other": 0}
 
 
-def test_a_row_that_somebody_copied_counts_once(control: Control) -> None:
-    install(control, issued(), PINNED, "bank")
-    control.connection.execute(
+def test_a_row_that_somebody_copied_counts_once(store: SqliteApplications) -> None:
+    install(store, issued(), PINNED, "bank")
+    store.control.connection.execute(
         "INSERT INTO licence (application, count, stamps_per_hour, valid_from, valid_until, document)"
         " SELECT 2, count, stamps_per_hour, valid_from, valid_until, document || ' ' FROM licence"
         " WHERE document IS NOT NULL"
     )
-    assert faults(control)[1:] == [None, "its file is here twice."]
-    assert capacities(control) == {"bank": 30_000, "other": 0}
+    assert faults(store)[1:] == [None, "its file is here twice."]
+    assert capacities(store) == {"bank": 30_000, "other": 0}
 
 
-def test_files_of_an_issuer_who_is_pinned_no_more_do_not_count(control: Control) -> None:
-    install(control, issued(), PINNED, "bank")
-    assert capacities(control, public_key_text(OTHER.public_key())) == {"bank": 0, "other": 0}
+def test_files_of_an_issuer_who_is_pinned_no_more_do_not_count(store: SqliteApplications) -> None:
+    install(store, issued(), PINNED, "bank")
+    assert capacities(store, public_key_text(OTHER.public_key())) == {"bank": 0, "other": 0}
 
 
-def test_a_pin_that_is_no_key_is_a_fault_and_no_permission(control: Control) -> None:
+def test_a_pin_that_is_no_key_is_a_fault_and_no_permission(store: SqliteApplications) -> None:
     for pinned in ("", "nonsense"):
         with pytest.raises(ContractFault, match="is no Ed25519 public key"):
-            read(control, 7, pinned)
+            read(store, 7, pinned)

@@ -9,8 +9,10 @@ from mmap import mmap
 
 import pytest
 
-from tsa.licensing.applications import Application, Licence
+from tsa.licensing.applications import Application
+from tsa.licensing.contract import Licence
 from tsa.licensing.counters import Counters
+from tsa.licensing.quota import Exhaustion
 
 WINDOW_S = 3600
 SECOND = 1_000_000
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.timeout(60)
 def application(stamps: int, number: int = 7) -> Application:
     """One with a licence of that many stamps a window."""
     licences = (Licence(1, stamps, 0, None),)
-    return Application(number, f"app {number}", None, b"", (), None, disabled=False, licences=licences)
+    return Application(number, f"app {number}", None, None, (), None, disabled=False, licences=licences)
 
 
 @pytest.fixture
@@ -221,7 +223,7 @@ def test_a_changed_capacity_counts_within_the_window(counters: Counters, capacit
 def test_a_licence_counts_from_its_first_second_and_no_longer_than_its_last(counters: Counters) -> None:
     start, end = START // SECOND + 10, START // SECOND + 20
     licences = (Licence(2, 5, start, end),)
-    one = Application(7, "app", None, b"", (), None, disabled=False, licences=licences)
+    one = Application(7, "app", None, None, (), None, disabled=False, licences=licences)
     moments = (start * SECOND - 1, start * SECOND, end * SECOND - 1, end * SECOND)
     assert [debit(counters, one, 3, at) for at in moments] == [0, 3, 3, 0]
 
@@ -237,11 +239,12 @@ def test_refusals_are_counted_beside(counters: Counters) -> None:
 @pytest.mark.parametrize("into", [0, 1, 1_799.5, 3_598, 3_599.999999])  # seconds
 def test_retry_after_leads_into_the_next_window(counters: Counters, into: float) -> None:
     at = START + int(into * SECOND)
-    refusal = counters.exhausted(application(20_000), at)
-    then = (at // SECOND + refusal.retry_after_s) * SECOND
+    exhausted = Exhaustion.of(application(20_000), at, counters.window_s)
+    then = (at // SECOND + exhausted.retry_after_s) * SECOND
     assert counters.window(then) == counters.window(at) + 1
     assert counters.window(then - SECOND) == counters.window(at), "a second less would do"
-    assert "app 7 has used all 20000 stamps of its 1 licences" in str(refusal)
+    assert (exhausted.application, exhausted.capacity, exhausted.licences) == ("app 7", 20_000, 1)
+    assert exhausted.window_s == WINDOW_S
 
 
 def test_a_straggler_may_be_the_first_of_its_window(counters: Counters) -> None:

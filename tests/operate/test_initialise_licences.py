@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import applications as support
 from tsa.licensing import applications
+from tsa.licensing.store import SqliteApplications
 from tsa.operate import initialise
 from tsa.state.control import Control, ControlFault
 
@@ -39,7 +40,7 @@ def test_anonymous_callers_have_the_development_licences_asked_for(tmp_path: Pat
     assert licences_in(tmp_path) == ([("anonymous", count, None)] if count else [])
     assert stat.S_IMODE((tmp_path / "control.db").stat().st_mode) == 0o600
     with closing(Control(tmp_path)) as control:
-        [anonymous] = applications.read(control, 20_000)
+        [anonymous] = applications.read(SqliteApplications(control), 20_000)
         events = dict(control.connection.execute("SELECT what, detail FROM event"))
     assert (anonymous.name, anonymous.key_hash, anonymous.capacity(0)) == ("anonymous", None, 20_000 * count)
     assert json.loads(events["application added"])["development_licences"] == count

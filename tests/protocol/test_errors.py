@@ -11,6 +11,7 @@ from asn1crypto import tsp as asn1_tsp
 
 from signer.key import SigningFault
 from tests.support import der as by_hand
+from tests.support.inside import everybody
 from tests.support.query import DIGEST_OIDS, NULL, Query, extension, imprint, imprint_of
 from tests.support.token import FAILURES
 from tests.support.units import ANYONE, FakePool, answer, application, authority, unit
@@ -145,11 +146,13 @@ async def queue_full() -> None:
 
 
 async def nobody_s_key() -> None:
-    Applications([ANYONE], anonymous=True).find("a key that nobody has", None, "127.0.0.1")
+    everybody().find("a key that nobody has", None, asyncio.BaseTransport())
 
 
 async def no_credentials() -> None:
-    Applications([ANYONE], anonymous=False).find(None, None, "127.0.0.1")
+    callers = everybody()
+    callers.applications = Applications([ANYONE], anonymous=False)
+    callers.find(None, None, asyncio.BaseTransport())
 
 
 async def licence_used_up() -> None:

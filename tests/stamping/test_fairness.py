@@ -39,7 +39,7 @@ REQUEST = decode_request(Query().encode())
 def application(number: int, licences: int) -> Application:
     """An application with so many licences, called by its number."""
     held = (Licence(licences, 20_000, 0, None),)
-    return Application(number, str(number), None, b"", (), None, disabled=False, licences=held)
+    return Application(number, str(number), None, None, (), None, disabled=False, licences=held)
 
 
 class Desk(Authority):

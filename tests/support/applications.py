@@ -2,12 +2,13 @@
 
 import base64
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypedDict, TypeVar, Unpack
 
 from tsa.licensing import applications
+from tsa.licensing.store import SqliteApplications
 from tsa.state.control import Control
 
 _T = TypeVar("_T")
@@ -25,12 +26,16 @@ class Parts(TypedDict, total=False):
 def add(state: Path, name: str, licences: int = 1, **parts: Unpack[Parts]) -> str:
     """Register an application with licences from now on and without end; its APP_KEY."""
     key = applications.new_key()
-
-    def register(control: Control) -> None:
-        applications.add(control, name, key=key, licences=licences, **parts)
-
-    change(state, register)
+    with opened(state) as store:
+        applications.add(store, name, key=key, licences=licences, **parts)
     return key
+
+
+@contextmanager
+def opened(state: Path) -> Iterator[SqliteApplications]:
+    """The applications of a state folder."""
+    with closing(Control(state)) as control:
+        yield SqliteApplications(control)
 
 
 def change(state: Path, what: Callable[[Control], _T]) -> _T:
@@ -41,12 +46,14 @@ def change(state: Path, what: Callable[[Control], _T]) -> _T:
 
 def disable(state: Path, name: str) -> None:
     """Disable an application."""
-    change(state, lambda control: applications.disable(control, name))
+    with opened(state) as store:
+        applications.disable(store, name)
 
 
 def rekey(state: Path, name: str) -> str:
     """Give an application a new APP_KEY."""
-    return change(state, lambda control: applications.rekey(control, name))
+    with opened(state) as store:
+        return applications.rekey(store, name)
 
 
 def grant_more(state: Path, name: str, licences: int) -> None:

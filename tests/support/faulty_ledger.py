@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from signer.pool import SigningPool
 from tests.support import query as queries
@@ -14,13 +16,15 @@ from tests.support.clock import clock
 from tests.support.query import Query
 from tests.support.units import NODE, config, unit
 from tsa.ledger import audit as auditing
-from tsa.ledger.audit import Verdict
+from tsa.ledger.audit import SegmentVerdict
+from tsa.ledger.heads import read_heads
 from tsa.ledger.serial import SerialNumbers
 from tsa.ledger.writer import SegmentWriter
-from tsa.licensing import bookkeeping
-from tsa.licensing.applications import Application
+from tsa.licensing.applications import Application, ensure_anonymous
 from tsa.licensing.contract import Licence
 from tsa.licensing.counters import Counters
+from tsa.licensing.store import SqliteApplications
+from tsa.process.bookkeeping import keep
 from tsa.protocol.errors import Refusal
 from tsa.protocol.tsp import TimeStampReq
 from tsa.stamping.books import Books
@@ -38,7 +42,7 @@ CAPACITY = 1_000_000
 
 def application(number: int = 1, name: str = "anonymous") -> Application:
     """An application with licences enough."""
-    return Application(number, name, None, b"", (), None, disabled=False, licences=(Licence(1, CAPACITY, 0, None),))
+    return Application(number, name, None, None, (), None, disabled=False, licences=(Licence(1, CAPACITY, 0, None),))
 
 
 @dataclass(slots=True)
@@ -113,19 +117,25 @@ class Desk:
 def control(state: Path) -> Control:
     """The control.db of a state folder, with the anonymous application."""
     opened = Control(state)
-    bookkeeping.ensure_anonymous(opened)
+    ensure_anonymous(SqliteApplications(opened))
     return opened
+
+
+def rows(state: Path, query: str) -> list[tuple[Any, ...]]:
+    """What a query finds in control.db."""
+    with closing(sqlite3.connect(layout.control(state))) as connection:
+        return connection.execute(query).fetchall()
 
 
 def keep_heads(state: Path, microseconds: int = START) -> None:
     """What bookkeeping does each minute."""
-    bookkeeping.keep(config(dir=state), Counters(3600), microseconds)
+    keep(config(dir=state), Counters(3600), microseconds)
 
 
-def audit(state: Path) -> list[Verdict]:
+def audit(state: Path) -> list[SegmentVerdict]:
     """The verdicts on a ledger, by the heads in its control.db."""
     with closing(Control(state)) as opened:
-        return list(auditing.audit(layout.ledger(state), auditing.read_heads(opened), lambda rows: None))
+        return list(auditing.audit(layout.ledger(state), read_heads(opened), lambda rows: None))
 
 
 def assert_whole(state: Path, rows: int) -> None:

@@ -26,7 +26,6 @@ from tsa.ledger.serial import SerialNumbers
 from tsa.licensing.applications import Application
 from tsa.licensing.contract import Licence
 from tsa.licensing.counters import Counters
-from tsa.protocol import der
 from tsa.protocol.errors import Refusal
 from tsa.protocol.tsp import TimeStampReq
 from tsa.stamping.books import Books, LedgerPlace
@@ -99,8 +98,7 @@ class ListLedger:
 def application(number: int = 1, *, stamps: int = 1 << 31, policy: str = "", name: str = "anonymous") -> Application:
     """An application with one licence of so many stamps a window."""
     licences = (Licence(1, stamps, 0, None),)
-    own = der.oid(policy) if policy else b""
-    return Application(number, name, None, own, (), None, disabled=False, licences=licences)
+    return Application(number, name, None, policy or None, (), None, disabled=False, licences=licences)
 
 
 ANYONE = application()

@@ -16,6 +16,7 @@ from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
 
+from tsa.licensing.store import SqliteApplications
 from tsa.state.config import Config, load
 from tsa.state.control import Control
 
@@ -26,11 +27,11 @@ _T = TypeVar("_T")
 
 
 @contextmanager
-def opened(state: Path) -> Iterator[tuple[Config, Control]]:
-    """The settings and the control.db of a state folder. Raises ConfigFault or ControlFault."""
+def opened(state: Path) -> Iterator[tuple[Config, SqliteApplications]]:
+    """The settings of a state folder, and its applications in control.db. Raises ConfigFault or ControlFault."""
     settings = load(state)
     with closing(Control(state)) as control:
-        yield settings, control
+        yield settings, SqliteApplications(control)
 
 
 def note(sentence: str) -> None:

@@ -30,12 +30,12 @@ def add(
     oversell: Annotated[bool, typer.Option("--oversell", help="Sell more than this machine can sign.")] = False,
 ) -> None:
     """Register an application and print its APP_KEY, once: only a hash of it is kept."""
-    with opened(state) as (settings, control):
+    with opened(state) as (settings, store):
         if licences:
-            note(f"With these there are {check_sale(settings, control, licences, oversell=oversell)}.")
+            note(f"With these there are {check_sale(settings, store, licences, oversell=oversell)}.")
         key = applications.new_key()
         applications.add(
-            control,
+            store,
             name,
             key=key,
             licences=licences,
@@ -54,32 +54,32 @@ def _show_key(name: str, key: str) -> None:
 @app.command("list")
 def list_all(state: StateDir, as_json: AsJson = False) -> None:
     """Show every application: capacity now, how much of it is used as bookkeeping last had it, and what it may do."""
-    with opened(state) as (settings, control):
-        rows = [each._asdict() for each in list_applications(settings, control)]
+    with opened(state) as (settings, store):
+        rows = [each._asdict() for each in list_applications(settings, store)]
     show(rows, as_json=as_json)
 
 
 @app.command()
 def disable(name: Name, state: StateDir) -> None:
     """Refuse an application's requests, within a second."""
-    with opened(state) as (_, control):
-        applications.disable(control, name)
+    with opened(state) as (_, store):
+        applications.disable(store, name)
     note(f"{name} is disabled: `tsa app enable` takes it back.")
 
 
 @app.command()
 def enable(name: Name, state: StateDir) -> None:
     """Take the requests of a disabled application again; its APP_KEY is what it was."""
-    with opened(state) as (_, control):
-        applications.enable(control, name)
+    with opened(state) as (_, store):
+        applications.enable(store, name)
     note(f"{name} is enabled.")
 
 
 @app.command()
 def rekey(name: Name, state: StateDir) -> None:
     """Print a new APP_KEY, once; the old one is void within a second."""
-    with opened(state) as (_, control):
-        key = applications.rekey(control, name)
+    with opened(state) as (_, store):
+        key = applications.rekey(store, name)
     _show_key(name, key)
 
 
@@ -91,6 +91,6 @@ def events(
 ) -> None:
     """Show the event journal: what was changed, by whom, and when (CSBR 5.4.1)."""
     start = second(since) if since else 0
-    with opened(state) as (_, control):
-        rows = [event._asdict() | {"at": utc(event.at)} for event in control.events(start)]
+    with opened(state) as (_, store):
+        rows = [event._asdict() | {"at": utc(event.at)} for event in store.control.events(start)]
     show(rows, as_json=as_json)

@@ -85,8 +85,8 @@ def install(
     ] = None,
 ) -> None:
     """Give the licences of a file, signed by the pinned issuer, to an application."""
-    with opened(state) as (settings, control):
-        licence = licences.install(settings, control, file, application)
+    with opened(state) as (settings, store):
+        licence = licences.install(settings, store, file, application)
     note(
         f"{application or licence.customer} has {licence.count} licences more,"
         f" valid from {licence.valid_from} until {licence.valid_until}, now {licence.licence.state(int(time.time()))}."
@@ -96,6 +96,6 @@ def install(
 @app.command("show")
 def show_all(state: StateDir, as_json: AsJson = False) -> None:
     """Show every licence, and whether it counts now."""
-    with opened(state) as (settings, control):
-        rows = [each._asdict() for each in licences.list_licences(settings, control)]
+    with opened(state) as (settings, store):
+        rows = [each._asdict() for each in licences.list_licences(settings, store)]
     show(rows, as_json=as_json)

@@ -53,8 +53,24 @@ def newest_gen_time(folder: Path, epoch: int) -> int:
     for name in reversed(names):
         if not newest.get(segment.worker_of(name)):  # a file that was just begun has no row yet
             with segment.reading(folder / name) as connection:
-                newest[segment.worker_of(name)] = segment.head(connection)[2]
+                newest[segment.worker_of(name)] = segment.head(connection).gen_time
     return max([*newest.values(), *map(segment.earliest_of, names)], default=0)
+
+
+def count_by_window(folder: Path, since: int, window_s: int) -> Iterator[tuple[int, int, int]]:
+    """(window, application, stamps) from the second `since` on, file by file: a pair may come more than once.
+
+    Windows are `window_s` seconds, numbered from the epoch. Raises LedgerFault.
+    """
+    start, length = max(0, since) * 1_000_000, window_s * 1_000_000
+    for name in segment.list_segments(folder):
+        if name < segment.month_of(start):
+            continue
+        with segment.reading(folder / name) as connection:
+            yield from connection.execute(
+                "SELECT gen_time / ?, application, count(*) FROM stamp WHERE seq >= ? GROUP BY 1, 2",
+                (length, segment.first_at(connection, start)),
+            )
 
 
 class Archive:
@@ -112,7 +128,7 @@ class Archive:
         for name in segment.list_segments(self.folder):
             if name >= segment.month_of(since):
                 with segment.reading(self.folder / name) as connection:
-                    total += segment.head(connection)[0] + 1 - segment.first_at(connection, since)
+                    total += segment.head(connection).seq + 1 - segment.first_at(connection, since)
         return total
 
     def _record(self, connection: sqlite3.Connection, name: str, row: tuple[object, ...]) -> Record:

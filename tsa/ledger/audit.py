@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tsa.ledger import segment
+from tsa.ledger.heads import KeptHead, read_stamps
 from tsa.ledger.row import Entry, link
 from tsa.ledger.segment import COLUMNS, LedgerFault, SignerRecord
 from tsa.state.control import Control
@@ -28,21 +29,12 @@ from tsa.verify.token import check_token
 _SELECT = f"SELECT seq, {COLUMNS}, link FROM stamp ORDER BY rowid"  # noqa: S608 - names of columns
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What control.db says of a file: its newest row when last looked at, and whether it was removed on purpose."""
-
-    seq: int
-    link: bytes
-    pruned: bool
-
-
 Stamped = dict[str, dict[int, bytes]]
-_Ends = dict[str, Head | None]  # where each file ends that another may follow; None where that cannot be said
+_Ends = dict[str, KeptHead | None]  # where each file ends that another may follow; None where that cannot be said
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SegmentVerdict:
     """What was found in one file: its rows, and the first thing that is wrong, or None."""
 
     segment: str
@@ -50,24 +42,16 @@ class Verdict:
     fault: str | None
 
 
-def read_heads(control: Control) -> dict[str, Head]:
-    """The heads kept aside, by file."""
-    rows = control.connection.execute("SELECT segment, seq, link, pruned IS NOT NULL FROM head")
-    return {name: Head(seq, link_, bool(pruned)) for name, seq, link_, pruned in rows}
-
-
-def read_witnessed(control: Control) -> tuple[Stamped, list[Verdict]]:
+def read_witnessed(control: Control) -> tuple[Stamped, list[SegmentVerdict]]:
     """The links that the hourly time-stamps cover, by file and row; and what is wrong with those stamps themselves."""
     stamped: Stamped = {}
     wrong = []
-    for at, by, heads, request, response in control.connection.execute(
-        "SELECT at, by, heads, request, response FROM witness ORDER BY at"
-    ):
+    for at, by, heads, request, response in read_stamps(control):
         try:
             found = _stamped_heads(heads, request, response)
         except (NotProved, NotJudged, ValueError) as fault:
             moment = datetime.fromtimestamp(at, UTC).isoformat()
-            wrong.append(Verdict(f"control.db, heads stamped {moment} by {by}", 0, str(fault)))
+            wrong.append(SegmentVerdict(f"control.db, heads stamped {moment} by {by}", 0, str(fault)))
             continue
         for name, seq, link_ in found:
             stamped.setdefault(name, {})[seq] = bytes.fromhex(link_)
@@ -81,8 +65,8 @@ def _stamped_heads(heads: str, request: bytes, response: bytes) -> list[tuple[st
 
 
 def audit(
-    folder: Path, heads: dict[str, Head], advance: Callable[[int], None], stamped: Stamped | None = None
-) -> Iterator[Verdict]:
+    folder: Path, heads: dict[str, KeptHead], advance: Callable[[int], None], stamped: Stamped | None = None
+) -> Iterator[SegmentVerdict]:
     """Check every file below `folder`, each worker's in order; `advance` is told of rows as they are gone through.
 
     `stamped` are links that a witness has stamped: they must be where they were.
@@ -98,21 +82,21 @@ def audit(
                 chain.check_head()
                 chain.check_stamped()
         except (LedgerFault, TypeError, ValueError) as fault:
-            yield Verdict(name, chain.seq, chain.fault or f"after row {chain.seq}: {fault}")
+            yield SegmentVerdict(name, chain.seq, chain.fault or f"after row {chain.seq}: {fault}")
             ends[name] = None
         else:
             ends.pop(follows, None)
-            yield Verdict(name, chain.seq, None)
-            ends[name] = Head(chain.seq, chain.link, pruned=False)
+            yield SegmentVerdict(name, chain.seq, None)
+            ends[name] = KeptHead(chain.seq, chain.link, pruned=False)
     for name, head in heads.items():
         if name not in names and not head.pruned:
-            yield Verdict(name, 0, f"the file is missing; it had {head.seq} rows")
+            yield SegmentVerdict(name, 0, f"the file is missing; it had {head.seq} rows")
 
 
 class _Chain:
     """The walk through one file. What is wrong is raised as LedgerFault."""
 
-    def __init__(self, name: str, head: Head | None, stamped: Mapping[int, bytes]) -> None:
+    def __init__(self, name: str, head: KeptHead | None, stamped: Mapping[int, bytes]) -> None:
         self._name = name
         self._head = head
         self._stamped = dict(stamped)  # those that have not been met yet

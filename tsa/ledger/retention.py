@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 from tsa.ledger import segment
-from tsa.ledger.segment import LedgerFault
+from tsa.ledger.heads import keep_pruned
+from tsa.ledger.segment import Head, LedgerFault
 from tsa.state import layout, sqlite
 from tsa.state.control import Control
 
@@ -58,25 +59,17 @@ def prune(state: Path, before: int) -> list[str]:
     kept: set[int] = set()  # workers of which a file stays: then so do those that follow it, with stamps or without
     with closing(Control(state)) as control:
         for name in names:
-            seq, link, gen_time = _head(ledger / name)
-            worker = segment.worker_of(name)
-            if worker in kept or name == newest[worker] or gen_time >= before:
+            end, worker = _head(ledger / name), segment.worker_of(name)
+            if worker in kept or name == newest[worker] or end.gen_time >= before:
                 kept.add(worker)
                 continue
-            with control.change() as connection:
-                connection.execute(
-                    "INSERT INTO head (segment, seq, link, at, pruned) VALUES (?, ?, ?, ?, ?)"
-                    " ON CONFLICT (segment) DO UPDATE SET seq = excluded.seq, link = excluded.link,"
-                    " pruned = excluded.pruned",
-                    (name, seq, link, int(time.time()), int(time.time())),
-                )
-                control.log_event("ledger pruned", segment=name, rows=seq, link=link.hex())
+            keep_pruned(control, name, end.seq, end.link)
             _remove(ledger / name)
             removed.append(name)
     return removed
 
 
-def _head(path: Path) -> tuple[int, bytes, int]:
+def _head(path: Path) -> Head:
     with segment.reading(path) as connection:
         return segment.head(connection)
 

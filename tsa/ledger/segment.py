@@ -122,13 +122,20 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
         raise LedgerFault(f"{path} has lost its contents: see `tsa ledger verify`.")
 
 
-def head(connection: sqlite3.Connection) -> tuple[int, bytes, int]:
-    """(seq, link, genTime) of the last row; of a segment without rows 0, its genesis and 0."""
+class Head(NamedTuple):
+    """The newest row of a segment: its number, its link, its genTime in µs; of one without rows 0, its genesis, 0."""
+
+    seq: int
+    link: bytes
+    gen_time: int
+
+
+def head(connection: sqlite3.Connection) -> Head:
+    """Where a segment ends."""
     row = connection.execute("SELECT seq, link, gen_time FROM stamp ORDER BY seq DESC LIMIT 1").fetchone()
     if row is None:
-        [genesis] = connection.execute("SELECT genesis FROM segment").fetchone()
-        return 0, genesis, 0
-    return row[0], row[1], row[2]
+        row = (0, *connection.execute("SELECT genesis FROM segment").fetchone(), 0)
+    return Head(*row)
 
 
 class SignerRecord(NamedTuple):
@@ -152,7 +159,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 def first_at(connection: sqlite3.Connection, microseconds: int) -> int:
     """The number of the first row whose genTime is not before `microseconds`: found by halving, rows being in order."""
-    low, high = 1, head(connection)[0] + 1
+    low, high = 1, head(connection).seq + 1
     while low < high:
         middle = (low + high) // 2
         row = connection.execute("SELECT gen_time FROM stamp WHERE seq = ?", (middle,)).fetchone()

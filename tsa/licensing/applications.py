@@ -1,12 +1,9 @@
-"""Applications: registered callers, what each may do, and how a request shows which one it comes from (DESIGN 2)."""
+"""Applications: registered callers, what each may do, and how a request shows which it comes from."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
-import sqlite3
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -14,28 +11,41 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from cryptography import x509
 
 from tsa.licensing.contract import Licence
-from tsa.licensing.licences import held
-from tsa.protocol import der
-from tsa.protocol.errors import NoCredentials, UnknownApplication
-from tsa.state.config import policy_id
-from tsa.state.control import Control, ControlFault
+from tsa.licensing.licences import read_licences
+from tsa.licensing.store import ApplicationRow, ApplicationStore, LicenceRow
+from tsa.state.config import dotted_oid, policy_id
+from tsa.state.control import ControlFault
 
 ANONYMOUS = "anonymous"
-MAX_ID = 65_535  # each has a place in the page of counters
+FIRST_LICENCES = 2  # of the anonymous application
+MAX_ID = 65_535  # every application has an entry among the counters
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # by identity: batches are counted by application, one by one
+class NoCaller(Exception):
+    """No registered application sent this; the text says what to change."""
+
+
+class MissingCredentials(NoCaller):
+    """Only registered applications may stamp here, and the request names none."""
+
+
+class UnknownCaller(NoCaller):
+    """The request names an application that is unknown, disabled or called from elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity: every batch is counted by application
 class Application:
-    """One caller, as control.db has it; `policy` is a DER OBJECT IDENTIFIER, or empty."""
+    """A registered caller; `policy` is the dotted OID of its own policy, `created` is in seconds since the epoch."""
 
     id: int
     name: str
     key_hash: bytes | None
-    policy: bytes
+    policy: str | None
     networks: tuple[IPv4Network | IPv6Network, ...]
     certificate_subject: str | None
     disabled: bool
     licences: tuple[Licence, ...]
+    created: int = 0
 
     def licence_count(self, second: int) -> int:
         """Licences valid at `second` since the epoch."""
@@ -59,7 +69,7 @@ class Application:
 
 
 class Applications:
-    """All of them, as of one reading of control.db."""
+    """Every application, as of one reading of the store."""
 
     def __init__(self, everyone: Sequence[Application], *, anonymous: bool) -> None:
         self.everyone = tuple(everyone)
@@ -70,8 +80,8 @@ class Applications:
     def find(self, key: str | None, subject: str | None, address: str) -> Application:
         """The application that a request names by its APP_KEY or client certificate, or the anonymous one.
 
-        Keys are looked up by their hash, so how long it takes tells nothing of a key. Raises NoCredentials, or
-        UnknownApplication: unknown, disabled and calling from elsewhere look alike.
+        Keys are looked up by their hash, so that the time it takes tells nothing about a key. Raises
+        MissingCredentials, or UnknownCaller: unknown, disabled and called from elsewhere look alike.
         """
         if key is not None:
             found = self._by_key.get(key_hash(key))
@@ -80,9 +90,11 @@ class Applications:
         elif self._anonymous is not None:
             found = self._anonymous
         else:
-            raise NoCredentials("Stamps are for registered applications here: send an APP_KEY as Bearer credentials.")
+            raise MissingCredentials(
+                "Stamps are for registered applications here: send an APP_KEY as Bearer credentials."
+            )
         if found is None or found.disabled or not found.allows(address):
-            raise UnknownApplication("The credentials belong to no application that may stamp here: check the key.")
+            raise UnknownCaller("The credentials belong to no application that may stamp here: check the key.")
         return found
 
 
@@ -96,35 +108,45 @@ def new_key() -> str:
     return secrets.token_urlsafe(32)
 
 
-def read(control: Control, stamps_per_licence: int, pinned: str | None = None) -> list[Application]:
-    """Every application with the licences that count; `stamps_per_licence` where one says no number of its own.
+def read(store: ApplicationStore, stamps_per_licence: int, pinned: str | None = None) -> list[Application]:
+    """Every application with the licences that count; `stamps_per_licence` holds where a licence says no number.
 
-    `pinned` is [licence] issuer_key: whoever goes by the capacity must pass it on. Raises ContractFault when it is no
-    key.
+    `pinned` is [licence] issuer_key: whoever goes by the capacity must pass it on. Raises ControlFault; ContractFault
+    when `pinned` is no key.
     """
     licences: dict[int, list[Licence]] = {}
-    for each in held(control, stamps_per_licence, pinned):
+    for each in read_licences(store, stamps_per_licence, pinned):
         if each.fault is None:
             licences.setdefault(each.application, []).append(each.licence)
-    return [
-        Application(
-            number,
-            name,
-            hashed,
-            der.oid(policy) if policy else b"",
-            tuple(ip_network(network) for network in json.loads(networks)),
-            subject,
-            bool(disabled),
-            tuple(licences.get(number, ())),
-        )
-        for number, name, hashed, policy, networks, subject, disabled in control.connection.execute(
-            "SELECT id, name, key_hash, policy, networks, certificate_subject, disabled FROM application ORDER BY id"
-        )
-    ]
+    try:
+        return [_application(row, licences.get(row.id, ())) for row in store.applications()]
+    except ValueError as error:
+        raise ControlFault(f"The registered applications cannot be read: {error}.") from error
+
+
+def _application(row: ApplicationRow, licences: Sequence[Licence]) -> Application:
+    """Raises ValueError."""
+    return Application(
+        row.id,
+        row.name,
+        row.key_hash,
+        dotted_oid(row.policy) if row.policy else None,
+        tuple(ip_network(network) for network in row.networks),
+        row.certificate_subject,
+        row.disabled,
+        tuple(licences),
+        row.created,
+    )
+
+
+def ensure_anonymous(store: ApplicationStore, licences: int = FIRST_LICENCES) -> None:
+    """The anonymous application and its development licences, unless it is there. Raises ControlFault."""
+    if store.id_of(ANONYMOUS) is None:
+        add(store, ANONYMOUS, key=None, licences=licences)
 
 
 def add(
-    control: Control,
+    store: ApplicationStore,
     name: str,
     *,
     key: str | None,
@@ -133,7 +155,7 @@ def add(
     networks: Sequence[str] = (),
     certificate_subject: str | None = None,
 ) -> int:
-    """Register an application; its id. `licences` are development licences, marked as such by having no signed file.
+    """Register an application; its number. `licences` are development licences: those without a signed file.
 
     Raises ControlFault when a value makes no sense or the name is taken.
     """
@@ -141,23 +163,18 @@ def add(
     subject = _canonical_subject(certificate_subject)
     try:
         canonical = [str(ip_network(network)) for network in networks]
-        policy_id(policy or "2.999")
+        if policy is not None:
+            policy_id(policy)
     except ValueError as error:
         raise ControlFault(f"{error}.") from error
-    with control.change() as connection:
-        _check_free(connection, name, subject)
-        number = connection.execute(
-            "INSERT INTO application (name, key_hash, policy, networks, certificate_subject, created)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (name, key_hash(key) if key else None, policy, json.dumps(canonical), subject, int(time.time())),
-        ).lastrowid
-        if number is None or number > MAX_ID:
+    with store.change():
+        _check_free(store, name, subject)
+        number = store.add_application(name, key_hash(key) if key else None, policy, canonical, subject)
+        if number > MAX_ID:
             raise ControlFault(f"At most {MAX_ID} applications can ever be registered in one state folder.")
         if licences:
-            connection.execute(
-                "INSERT INTO licence (application, count, valid_from) VALUES (?, ?, 0)", (number, licences)
-            )
-        control.log_event(
+            store.add_licence(LicenceRow(number, licences, None, 0, None, None))
+        store.log_event(
             "application added",
             application=name,
             development_licences=licences,
@@ -175,41 +192,41 @@ def _check_name(name: str, *, anonymous: bool) -> None:
         raise ControlFault(f"{ANONYMOUS!r} is the application of callers without a key: choose another name.")
 
 
-def _check_free(connection: sqlite3.Connection, name: str, subject: str | None) -> None:
-    if connection.execute("SELECT 1 FROM application WHERE name = ?", (name,)).fetchone():
+def _check_free(store: ApplicationStore, name: str, subject: str | None) -> None:
+    if store.id_of(name) is not None:
         raise ControlFault(f"There is an application {name!r} already: choose another name.")
-    taken = "SELECT 1 FROM application WHERE certificate_subject = ?"
-    if subject and connection.execute(taken, (subject,)).fetchone():
+    if subject and store.has_subject(subject):
         raise ControlFault(f"Another application has the certificate subject {subject!r}.")
 
 
-def disable(control: Control, name: str) -> None:
+def disable(store: ApplicationStore, name: str) -> None:
     """Refuse the application's requests from now on; its record stays. Raises ControlFault."""
-    _switch(control, name, "application disabled", disabled=True)
+    _switch(store, name, "application disabled", disabled=True)
 
 
-def enable(control: Control, name: str) -> None:
+def enable(store: ApplicationStore, name: str) -> None:
     """Take the requests of a disabled application again. Raises ControlFault."""
-    _switch(control, name, "application enabled", disabled=False)
+    _switch(store, name, "application enabled", disabled=False)
 
 
-def _switch(control: Control, name: str, event: str, *, disabled: bool) -> None:
-    with control.change() as connection:
-        if not connection.execute("UPDATE application SET disabled = ? WHERE name = ?", (disabled, name)).rowcount:
+def _switch(store: ApplicationStore, name: str, event: str, *, disabled: bool) -> None:
+    with store.change():
+        number = store.id_of(name)
+        if number is None:
             raise ControlFault(f"There is no application {name!r}: `tsa app list` shows those there are.")
-        control.log_event(event, application=name)
+        store.set_disabled(number, disabled=disabled)
+        store.log_event(event, application=name)
 
 
-def rekey(control: Control, name: str) -> str:
+def rekey(store: ApplicationStore, name: str) -> str:
     """A new APP_KEY for the application; the old one is void. Raises ControlFault."""
     key = new_key()
-    with control.change() as connection:
-        changed = connection.execute(
-            "UPDATE application SET key_hash = ? WHERE name = ? AND name != ?", (key_hash(key), name, ANONYMOUS)
-        )
-        if not changed.rowcount:
+    with store.change():
+        number = store.id_of(name)
+        if number is None or name == ANONYMOUS:
             raise ControlFault(f"There is no application {name!r} with a key: `tsa app list` shows those there are.")
-        control.log_event("application rekeyed", application=name)
+        store.set_key_hash(number, key_hash(key))
+        store.log_event("application rekeyed", application=name)
     return key
 
 

@@ -1,9 +1,8 @@
-"""Hourly capacity, exact across worker processes (DESIGN 1 and 4): one shared page of counters, under one lock.
+"""The Quota of worker processes on one machine: counters in shared memory, under one lock.
 
-A window is a UTC clock hour, by setting. Each application has two entries in the page, for the window it last stamped
-in and for the one before, which a batch may still belong to when another worker is a moment ahead. The page is rebuilt
-from the ledger when the server starts, so nothing that was issued is forgotten; what is debited and not issued is lost
-only with a worker that is killed, to the buyer's loss and never to the seller's.
+A window is a UTC clock hour, by setting. An application has two entries: for the window in which it last stamped, and
+for the one before, to which a batch may still belong when another worker is a moment ahead. The counters are rebuilt
+from the ledger when the server starts, so that no issued stamp is forgotten.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from tsa.licensing.applications import MAX_ID, Application
-from tsa.protocol.errors import LicenceExhausted
 
 # An entry is two words: the number of its window and its stamps, written as one so that a process killed in between
 # leaves no window with another's stamps; and its refusals.
@@ -26,7 +24,10 @@ _COUNT = (1 << 32) - 1
 
 
 class Counters:
-    """The page, for processes forked from the one that makes it; `window_s` is the length of a window in seconds."""
+    """A Quota (quota.py) for the processes that are forked from the one that makes it; `window_s` in seconds.
+
+    The lock is one of the process and not of a thread, so that only the event loop of a worker takes it.
+    """
 
     def __init__(self, window_s: int) -> None:
         self.window_s = window_s
@@ -35,7 +36,7 @@ class Counters:
             self._lock = os.dup(lock.fileno())
 
     def window(self, microseconds: int) -> int:
-        """The number of the window that a genTime, µs since the epoch, lies in."""
+        """As Quota says."""
         return microseconds // (self.window_s * 1_000_000)
 
     def debit(self, wanted: Mapping[Application, int], microseconds: int) -> dict[Application, int]:
@@ -108,16 +109,6 @@ class Counters:
                 if words[at] >> 32 == window:
                     return words[at] & _COUNT, words[at + 1]
         return 0, 0
-
-    def exhausted(self, application: Application, microseconds: int) -> LicenceExhausted:
-        """The refusal of a request for which no stamp is left in its window."""
-        second = microseconds // 1_000_000
-        return LicenceExhausted(
-            f"{application.name} has used all {application.capacity(second)} stamps of its"
-            f" {application.licence_count(second)} licences in this window of {self.window_s} s:"
-            f" it gets as many in the next.",
-            retry_after_s=self.window_s - second % self.window_s,
-        )
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -11,10 +11,11 @@ from tsa.licensing import applications
 from tsa.licensing.applications import ANONYMOUS, Application
 from tsa.licensing.capacity import Capacity, measure, most_signing_workers
 from tsa.licensing.contract import Licence, utc
-from tsa.protocol import der
+from tsa.licensing.store import ApplicationStore, SqliteApplications
+from tsa.licensing.usage import stamps_by_application
 from tsa.stamping.tsu import UnusableTsu, load_tsu
 from tsa.state.config import Config
-from tsa.state.control import Control, ControlFault
+from tsa.state.control import ControlFault
 
 
 class ApplicationStatus(NamedTuple):
@@ -31,7 +32,7 @@ class ApplicationStatus(NamedTuple):
     created: str
 
 
-def check_sale(config: Config, control: Control, licences: int, *, oversell: bool) -> Capacity:
+def check_sale(config: Config, store: ApplicationStore, licences: int, *, oversell: bool) -> Capacity:
     """How `licences` more fit what this machine can sign.
 
     Raises ControlFault when they may not be sold, UnusableTsu when the key cannot be measured.
@@ -41,7 +42,7 @@ def check_sale(config: Config, control: Control, licences: int, *, oversell: boo
             "Licences come as files here, for [licence] issuer_key is set:"
             " say --licences 0, then `tsa licence install FILE`."
         )
-    capacity = _capacity_with(config, control, licences)
+    capacity = _capacity_with(config, store, licences)
     if capacity.headroom < 1 and not oversell:
         raise ControlFault(
             f"With these there are {capacity}: more than this machine can sign. Sell fewer licences, or say --oversell."
@@ -49,32 +50,32 @@ def check_sale(config: Config, control: Control, licences: int, *, oversell: boo
     return capacity
 
 
-def list_applications(config: Config, control: Control) -> list[ApplicationStatus]:
+def list_applications(config: Config, store: SqliteApplications) -> list[ApplicationStatus]:
     """Every application, oldest first. Raises ControlFault."""
     table, now = config.licence, int(time.time())
-    used, created = _used(control, now - now % table.window_s), _created(control)
+    used = stamps_by_application(store.control, now - now % table.window_s)
     return [
         ApplicationStatus(
             name=each.name,
             licences=each.licence_count(now),
             stamps_per_hour=each.capacity(now) * 3600 // table.window_s,
             used_this_window=used.get(each.id),
-            policy=der.dotted(der.content(each.policy)) if each.policy else None,
+            policy=each.policy,
             networks=[str(network) for network in each.networks],
             certificate_subject=each.certificate_subject,
             state=_state(config, each),
-            created=utc(created[each.id]),
+            created=utc(each.created),
         )
-        for each in applications.read(control, table.stamps_per_licence_hour, table.issuer_key)
+        for each in applications.read(store, table.stamps_per_licence_hour, table.issuer_key)
     ]
 
 
-def _capacity_with(config: Config, control: Control, licences: int) -> Capacity:
+def _capacity_with(config: Config, store: ApplicationStore, licences: int) -> Capacity:
     """What is sold, and `licences` more, against the key as measured now. Raises UnusableTsu."""
     table = config.licence
     more = Licence(licences, table.stamps_per_licence_hour, 0, None)
-    newcomer = Application(0, "", None, b"", (), None, disabled=False, licences=(more,))
-    sold = applications.read(control, table.stamps_per_licence_hour, table.issuer_key)
+    newcomer = Application(0, "", None, None, (), None, disabled=False, licences=(more,))
+    sold = applications.read(store, table.stamps_per_licence_hour, table.issuer_key)
     try:
         pool = SigningPool(load_tsu(config).key, most_signing_workers(config))
     except SigningFault as fault:
@@ -87,13 +88,3 @@ def _state(config: Config, application: Application) -> str:
     if application.disabled:
         return "disabled"
     return "active" if application.name != ANONYMOUS or config.anonymous.enabled else "switched off in tsa.toml"
-
-
-def _used(control: Control, window: int) -> dict[int, int]:
-    """The stamps that bookkeeping wrote down for the window that begins at this second, by application."""
-    return dict(control.rows("SELECT application, stamps FROM usage WHERE start = ?", window))
-
-
-def _created(control: Control) -> dict[int, int]:
-    """When every application was registered, seconds since the epoch."""
-    return dict(control.rows("SELECT id, created FROM application"))

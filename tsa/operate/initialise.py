@@ -15,7 +15,8 @@ from certs.csr import certificate_request, parse_subject
 from certs.devca import create_development_chain
 from certs.fitness import check_fitness
 from signer.custody import keep_key, new_key, open_key
-from tsa.licensing.bookkeeping import ensure_anonymous
+from tsa.licensing.applications import ensure_anonymous
+from tsa.licensing.store import SqliteApplications
 from tsa.stamping.tsu import read_passphrase
 from tsa.state import layout
 from tsa.state.config import load as load_config
@@ -42,7 +43,7 @@ def development(state: Path, key_type: str, licences: int) -> None:
     write_pem(state / TSU_CERTIFICATE, [chain.certificate, *chain.intermediates])
     write_pem(state / TSU_CA, [chain.anchor])
     with closing(Control(state)) as control:
-        ensure_anonymous(control, licences)
+        ensure_anonymous(SqliteApplications(control), licences)
     keep_key(key, state / TSU_KEY)
     _log_event(state, "development key and certificate made", chain.certificate)
 

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from tsa.ledger import audit
 from tsa.ledger.archive import Archive, Record
+from tsa.ledger.heads import read_heads
 from tsa.ledger.segment import LedgerFault
 from tsa.licensing.applications import read
+from tsa.licensing.store import SqliteApplications
 from tsa.state import layout
 from tsa.state.control import Control, ControlFault
 
@@ -27,7 +29,7 @@ class Stamp(NamedTuple):
     token: str
 
 
-def verify(state: Path, tell: Callable[[int, int], None]) -> list[audit.Verdict]:
+def verify(state: Path, tell: Callable[[int, int], None]) -> list[audit.SegmentVerdict]:
     """What is found in every ledger file, and in the stamps of the witness; whole is a ledger without a fault.
 
     `tell` is told of rows as they are gone through, and of how many there are by the heads kept aside. Raises
@@ -35,7 +37,7 @@ def verify(state: Path, tell: Callable[[int, int], None]) -> list[audit.Verdict]
     """
     archive = open_archive(state)
     with closing(Control(state)) as control:
-        heads, (stamped, wrong) = audit.read_heads(control), audit.read_witnessed(control)
+        heads, (stamped, wrong) = read_heads(control), audit.read_witnessed(control)
     total = sum(head.seq for head in heads.values() if not head.pruned)
     tell(0, total)
     return [*audit.audit(archive.folder, heads, lambda rows: tell(rows, total), stamped), *wrong]
@@ -86,7 +88,7 @@ def _candidates(
 
 def _names(state: Path) -> dict[int, str]:
     with closing(Control(state)) as control:
-        return {application.id: application.name for application in read(control, 0)}
+        return {application.id: application.name for application in read(SqliteApplications(control), 0)}
 
 
 def _id_of(names: dict[int, str], name: str) -> int:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from tsa.licensing import licences
 from tsa.licensing.applications import read
 from tsa.licensing.contract import MAX_OCTETS, Contract, ContractFault, utc
+from tsa.licensing.store import ApplicationStore
 from tsa.state.config import Config
-from tsa.state.control import Control
 
 
 class LicenceStatus(NamedTuple):
@@ -26,7 +26,7 @@ class LicenceStatus(NamedTuple):
     state: str
 
 
-def install(config: Config, control: Control, file: Path, application: str | None) -> Contract:
+def install(config: Config, store: ApplicationStore, file: Path, application: str | None) -> Contract:
     """Give the licences of a file to `application`, or else to the application of the customer's name.
 
     Raises ContractFault, which names the file, or OSError.
@@ -34,15 +34,15 @@ def install(config: Config, control: Control, file: Path, application: str | Non
     with file.open("rb") as content:
         text = content.read(MAX_OCTETS + 1)
     try:
-        return licences.install(control, text, config.licence.issuer_key, application)
+        return licences.install(store, text, config.licence.issuer_key, application)
     except ContractFault as fault:
         raise ContractFault(f"{file}: {fault}") from fault
 
 
-def list_licences(config: Config, control: Control) -> list[LicenceStatus]:
+def list_licences(config: Config, store: ApplicationStore) -> list[LicenceStatus]:
     """Every licence, oldest first. Raises ControlFault."""
     table, now = config.licence, int(time.time())
-    names = {each.id: each.name for each in read(control, table.stamps_per_licence_hour, table.issuer_key)}
+    names = {each.id: each.name for each in read(store, table.stamps_per_licence_hour, table.issuer_key)}
     return [
         LicenceStatus(
             application=names[each.application],
@@ -54,5 +54,5 @@ def list_licences(config: Config, control: Control) -> list[LicenceStatus]:
             valid_until=None if each.licence.valid_until is None else utc(each.licence.valid_until),
             state=each.state(now),
         )
-        for each in licences.held(control, table.stamps_per_licence_hour, table.issuer_key)
+        for each in licences.read_licences(store, table.stamps_per_licence_hour, table.issuer_key)
     ]

@@ -24,9 +24,12 @@ from tsa.clock.gate import SharedGate
 from tsa.clock.measurer import Measurer
 from tsa.clock.sources.registry import read_source, refuse_unsynchronised
 from tsa.ledger.segment import LedgerFault
-from tsa.licensing.bookkeeping import ensure_anonymous, keep, restore
+from tsa.licensing.applications import ensure_anonymous
 from tsa.licensing.capacity import worker_count
 from tsa.licensing.counters import Counters
+from tsa.licensing.store import SqliteApplications
+from tsa.licensing.usage import restore
+from tsa.process.bookkeeping import keep
 from tsa.process.child import guarded, trial
 from tsa.process.jobs import PeriodicJob
 from tsa.process.witness import stamp_heads
@@ -82,7 +85,7 @@ class Supervisor:
         self._gate = SharedGate()
         self._counters = Counters(config.licence.window_s)
         with closing(Control(config.dir)) as control:
-            ensure_anonymous(control)
+            ensure_anonymous(SqliteApplications(control))
         restore(config, self._counters, time.time_ns() // 1_000)
         keep(config, self._counters, time.time_ns() // 1_000, at_start=True)
         self._listening = listen(config.server.listen)

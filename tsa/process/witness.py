@@ -12,7 +12,7 @@ import structlog
 
 from tsa.client import TIMEOUT_S, StampFault, post, request_for
 from tsa.clock.gate import SharedGate
-from tsa.licensing.bookkeeping import heads_text, keep_witness, witness_due
+from tsa.ledger.heads import heads_text, keep_stamp, stamp_due
 from tsa.protocol.oids import HASHES
 from tsa.stamping.books import Books
 from tsa.stamping.opening import open_authority, stamp_unbilled, trial_books
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 def stamp_heads(config: Config, gate: SharedGate) -> None:
     """Have the heads stamped, if that is due. Raises ControlFault, UnusableTsu or StampFault."""
     with closing(Control(config.dir)) as control:
-        if not witness_due(control):
+        if not stamp_due(control):
             return
         books = trial_books(config, WITNESS_PLACE, gate)
         if config.ledger.witness is None and (why := books.clock.why_closed()):
@@ -40,7 +40,7 @@ def stamp_heads(config: Config, gate: SharedGate) -> None:
         algorithm = HASHES["sha256" if url else config.policy.hashes[0]]
         request = request_for(algorithm, hashlib.new(algorithm.name, heads.encode()).digest())
         response = asyncio.run(_ask(url, request) if url else _stamp(config, request, books))
-        keep_witness(control, url or "self", heads, request, response)
+        keep_stamp(control, url or "self", heads, request, response)
     log.info("ledger heads stamped", by=url or "self")
 
 

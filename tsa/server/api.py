@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from datetime import UTC, datetime
 from http import HTTPStatus
-from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -18,17 +15,17 @@ from aiohttp import web
 from tsa.ledger.archive import Archive
 from tsa.ledger.segment import LedgerFault
 from tsa.licensing.applications import ANONYMOUS, Application
+from tsa.licensing.usage import Window, read_windows
 from tsa.protocol import der
 from tsa.protocol.errors import NoCredentials, Refusal
 from tsa.server.answers import REPLY_TYPE, refusal_headers
 from tsa.server.service import Service
 from tsa.state import layout
+from tsa.state.control import ControlFault
 
 USAGE_ROWS = 1000
-READ_WAIT_S = 2.0
 
 _SERIAL = re.compile("[0-9A-Fa-f]{1,40}")  # 159 bits
-_Window = tuple[int, int, int, int]  # start in seconds since the epoch, capacity, stamps, refusals
 
 log = structlog.get_logger()
 
@@ -66,7 +63,7 @@ class _Api:
                 return _error(refusal.status, str(refusal), refusal_headers(refusal))
             except _Fault as fault:
                 return _error(fault.status, str(fault))
-            except (LedgerFault, sqlite3.Error) as fault:
+            except (LedgerFault, ControlFault) as fault:
                 log.error("api cannot read", reason=str(fault))
                 return _error(HTTPStatus.SERVICE_UNAVAILABLE, "The records cannot be read now: try again later.")
 
@@ -94,14 +91,14 @@ class _Api:
         """The application's windows, newest first: what it could have, what it had, what it was refused."""
         since = _since(request.query.get("since", ""))
         length = self._service.books.counters.window_s
-        file = layout.control(self._service.intake.authority.config.dir)
-        kept = await asyncio.to_thread(_kept, file, application.id, since)
-        windows = {window[0]: window for window in kept}
-        windows |= {window[0]: window for window in self._counted(application) if window[0] >= since}
+        state = self._service.intake.authority.config.dir
+        kept = await asyncio.to_thread(read_windows, state, application.id, since, USAGE_ROWS)
+        windows = {window.start: window for window in kept}
+        windows |= {window.start: window for window in self._counted(application) if window.start >= since}
         newest = sorted(windows.values(), reverse=True)[:USAGE_ROWS]
         return web.json_response([_described(window, length) for window in newest])
 
-    def _counted(self, application: Application) -> list[_Window]:
+    def _counted(self, application: Application) -> list[Window]:
         """The running window, and the one before where it is remembered: more recent than what is written down.
 
         In the event loop, as all that takes the counters' lock: it is one of the process, not of a thread.
@@ -110,9 +107,10 @@ class _Api:
         window = counters.window(time.time_ns() // 1_000)
         starts = {each: each * counters.window_s for each in (window, window - 1)}
         counted = [
-            (start, application.capacity(start), *counters.used(application.id, each)) for each, start in starts.items()
+            Window(start, application.capacity(start), *counters.used(application.id, each))
+            for each, start in starts.items()
         ]
-        return [each for each in counted if each[0] == starts[window] or each[2] or each[3]]
+        return [each for each in counted if each.start == starts[window] or each.stamps or each.refusals]
 
 
 def _since(text: str) -> int:
@@ -126,17 +124,7 @@ def _since(text: str) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
-def _kept(file: Path, application: int, since: int) -> list[_Window]:
-    """The newest windows that bookkeeping wrote down. Raises sqlite3.Error."""
-    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=READ_WAIT_S)) as connection:
-        return connection.execute(
-            "SELECT start, capacity, stamps, refusals FROM usage WHERE application = ? AND start >= ?"
-            " ORDER BY start DESC LIMIT ?",
-            (application, since, USAGE_ROWS),
-        ).fetchall()
-
-
-def _described(window: _Window, length: int) -> dict[str, object]:
+def _described(window: Window, length: int) -> dict[str, object]:
     start, capacity, stamps, refusals = window
     return {
         "start": f"{datetime.fromtimestamp(start, UTC):%Y-%m-%dT%H:%M:%SZ}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import ssl
 from ipaddress import ip_address, ip_network
 
@@ -11,8 +10,9 @@ import structlog
 from aiohttp import web
 from cryptography import x509
 
-from tsa.licensing.applications import Application, Applications, read
-from tsa.protocol.errors import NoCredentials
+from tsa.licensing.applications import Application, Applications, MissingCredentials, UnknownCaller, read
+from tsa.licensing.store import SqliteApplications
+from tsa.protocol.errors import NoCredentials, UnknownApplication
 from tsa.server.heads import key_of
 from tsa.state.config import Config
 from tsa.state.control import Control, ControlFault
@@ -26,6 +26,7 @@ class Callers:
     def __init__(self, config: Config) -> None:
         """Raises ControlFault."""
         self._control = Control(config.dir)
+        self._store = SqliteApplications(self._control)
         self._revision = -1
         self.use(config)
 
@@ -52,7 +53,12 @@ class Callers:
         """The application behind a request. Raises NoCredentials or UnknownApplication."""
         peer = transport.get_extra_info("peername")
         address = self._address(peer[0] if peer else "", forwarded_for)
-        return self.applications.find(key, _subject(transport), address)
+        try:
+            return self.applications.find(key, _subject(transport), address)
+        except MissingCredentials as fault:
+            raise NoCredentials(str(fault)) from fault
+        except UnknownCaller as fault:
+            raise UnknownApplication(str(fault)) from fault
 
     def of(self, request: web.Request) -> Application:
         """The application behind a request that aiohttp has. Raises NoCredentials or UnknownApplication."""
@@ -64,10 +70,7 @@ class Callers:
         return self.find(key, ",".join(claims) if claims else None, request.transport)
 
     def _read(self, config: Config) -> Applications:
-        try:
-            everyone = read(self._control, config.licence.stamps_per_licence_hour, config.licence.issuer_key)
-        except (sqlite3.Error, ValueError) as error:
-            raise ControlFault(f"{self._control.path} cannot be read: {error}.") from error
+        everyone = read(self._store, config.licence.stamps_per_licence_hour, config.licence.issuer_key)
         return Applications(everyone, anonymous=config.anonymous.enabled)
 
     def _address(self, peer: str, forwarded_for: str | None) -> str:

@@ -15,7 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from tsa.licensing.applications import Application
-from tsa.licensing.counters import Counters
+from tsa.licensing.quota import Quota
 from tsa.protocol.errors import PKIFailureInfo
 from tsa.server.service import Service
 from tsa.state.meter import BATCH_BOUNDS, LATENCY_BOUNDS_S, Meter
@@ -78,9 +78,9 @@ class _Counts(Collector):
 class _Applications(Collector):
     """Each application's licences, and what it has used of them in the running window."""
 
-    def __init__(self, everyone: Sequence[Application], counters: Counters) -> None:
+    def __init__(self, everyone: Sequence[Application], quota: Quota) -> None:
         self._everyone = everyone
-        self._counters = counters
+        self._quota = quota
 
     def collect(self) -> Iterator[Metric]:
         label = ["application"]
@@ -91,10 +91,10 @@ class _Applications(Collector):
             "tsa_licence_used_ratio", "Part of the running window's capacity that is used.", labels=label
         )
         microseconds = time.time_ns() // 1_000
-        window, second = self._counters.window(microseconds), microseconds // 1_000_000
+        window, second = self._quota.window(microseconds), microseconds // 1_000_000
         for application in self._everyone:
             name, capacity = [application.name], application.capacity(second)
-            stamped, refused = self._counters.used(application.id, window)
+            stamped, refused = self._quota.used(application.id, window)
             licences.add_metric(name, application.licence_count(second))
             stamps.add_metric(name, stamped)
             refusals.add_metric(name, refused)

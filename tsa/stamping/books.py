@@ -11,7 +11,7 @@ from tsa.clock.clock import Clock
 from tsa.ledger.row import Entry
 from tsa.ledger.segment import SignerRecord
 from tsa.ledger.serial import SerialNumbers
-from tsa.licensing.counters import Counters
+from tsa.licensing.quota import Quota
 
 
 class LedgerPlace(Protocol):
@@ -42,9 +42,9 @@ class LedgerWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """A process's clock, its serial numbers, its ledger, and the counters of what is left of the licences."""
+    """A process's clock, its serial numbers, its ledger, and the quota of its applications."""
 
     clock: Clock
     serials: SerialNumbers
     ledger: LedgerWriter
-    counters: Counters
+    counters: Quota

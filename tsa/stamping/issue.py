@@ -14,8 +14,9 @@ from tsa.ledger.row import Entry
 from tsa.ledger.segment import LedgerFault, record_signer
 from tsa.ledger.serial import SERIAL_OCTETS
 from tsa.licensing.applications import Application
+from tsa.licensing.quota import Exhaustion
 from tsa.protocol import cms, der, tsp
-from tsa.protocol.errors import Refusal, SystemFailure
+from tsa.protocol.errors import LicenceExhausted, Refusal, SystemFailure
 from tsa.protocol.tsp import TimeStampReq
 from tsa.stamping.books import Books
 from tsa.stamping.policy import StampingPolicy
@@ -103,8 +104,8 @@ class Authority:
         if paid == wanted:
             answers[:] = await self._issue_paid(batch, paid, gen_time, accuracy)
             return
-        places = _affordable(batch, paid)
-        exhausted = {each: self.books.counters.exhausted(each, gen_time) for each in wanted}
+        places, length = _affordable(batch, paid), self.books.counters.window_s
+        exhausted = {each: _refusal(Exhaustion.of(each, gen_time, length)) for each in wanted}
         for at in set(range(len(batch))).difference(places):
             answers[at] = exhausted[batch[at].application]
         if places:
@@ -169,3 +170,11 @@ def _affordable(batch: Sequence[Admitted], paid: Mapping[Application, int]) -> l
             left[job.application] -= 1
             places.append(at)
     return places
+
+
+def _refusal(exhausted: Exhaustion) -> LicenceExhausted:
+    return LicenceExhausted(
+        f"{exhausted.application} has used all {exhausted.capacity} stamps of its {exhausted.licences} licences"
+        f" in this window of {exhausted.window_s} s: it gets as many in the next.",
+        retry_after_s=exhausted.retry_after_s,
+    )

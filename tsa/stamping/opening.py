@@ -81,7 +81,7 @@ async def stamp_unbilled(authority: Authority, octets: bytes) -> bytes:
 
 
 async def _stamp(authority: Authority, octets: bytes, moment: Callable[[], tuple[int, int]]) -> bytes:
-    nobody = Application(0, ANONYMOUS, None, b"", (), None, disabled=False, licences=())
+    nobody = Application(0, ANONYMOUS, None, None, (), None, disabled=False, licences=())
     try:
         gen_time, accuracy = moment()
         trial = _Trial(nobody, *authority.admit(octets, nobody))

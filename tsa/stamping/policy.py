@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from tsa.protocol import der
 from tsa.protocol.errors import UnacceptedExtension, UnacceptedHash, UnacceptedPolicy
 from tsa.protocol.tsp import TimeStampReq
+
+_encoded = lru_cache(maxsize=4096)(der.oid)  # an application's own policy comes again with every request of its
 
 
 class StampingPolicy:
@@ -20,10 +23,10 @@ class StampingPolicy:
         self._policy_names = ", ".join(dict.fromkeys(policies))
         self._hash_names = ", ".join(hashes)
 
-    def policy_for(self, request: TimeStampReq, own: bytes = b"") -> bytes:
+    def policy_for(self, request: TimeStampReq, own: str | None = None) -> bytes:
         """The policy, a DER OBJECT IDENTIFIER, that a token for `request` is issued under.
 
-        `own` is that of the application, which then takes the place of the default.
+        `own` is the application's own policy, dotted, which then takes the place of the default.
         Raises UnacceptedHash, UnacceptedPolicy or UnacceptedExtension.
         """
         if request.hash_algorithm.name not in self._hashes:
@@ -31,8 +34,8 @@ class StampingPolicy:
         if request.extensions:
             raise UnacceptedExtension(f"No extension is understood here: leave out {', '.join(request.extensions)}.")
         if not request.req_policy:
-            return own or self._default
-        if request.req_policy not in self._policies and request.req_policy != own:
+            return _encoded(own) if own else self._default
+        if request.req_policy not in self._policies and not (own and request.req_policy == _encoded(own)):
             asked = der.dotted(der.content(request.req_policy))
             raise UnacceptedPolicy(f"Policy {asked} is not offered here: ask for {self._policy_names}, or for none.")
         return request.req_policy

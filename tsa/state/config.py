@@ -30,6 +30,12 @@ class ConfigFault(Fault):
     """tsa.toml cannot be used; the text says where and what to do."""
 
 
+def dotted_oid(text: str) -> str:
+    """`text`, where it is an OBJECT IDENTIFIER in dotted form. Raises ValueError."""
+    der.oid(text)
+    return text
+
+
 def policy_id(text: str) -> str:
     """The OID of a time-stamp policy, dotted. Raises ValueError: it is none, or has more octets than we verify."""
     octets = len(der.content(der.oid(text)))
