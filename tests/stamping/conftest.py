@@ -19,6 +19,9 @@ class StoppedClock:
     def time(self) -> float:
         return time.time()
 
+    def time_ns(self) -> int:
+        return time.time_ns()
+
 
 @pytest.fixture
 def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> StoppedClock:
