@@ -44,8 +44,8 @@ StateDir = Annotated[Path, typer.Option("--dir", help="The state folder: tsa.tom
 
 
 def main() -> None:
-    """Run the command; whatever fails is told in a sentence."""
-    warnings.simplefilter("ignore", UserWarning)  # cryptography's, of odd certificates: what counts, a verdict says
+    """Run the command; a fault is told in a sentence."""
+    warnings.simplefilter("ignore", UserWarning)  # cryptography warns of odd certificates: a verdict says what matters
     try:
         app()
     except (Fault, KeyFault, CertificateFault, NotJudged) as fault:

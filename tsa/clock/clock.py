@@ -1,5 +1,8 @@
-"""genTime: µs since the epoch in UTC and how far they may be off (RFC 3161 2.4.2). Never backwards, and never while
-the clock is not trusted (RFC 3628 7.3.1, EN 319 421 7.7.1): the gate is looked at for every batch."""
+"""genTime, µs since the epoch in UTC, and its accuracy (RFC 3161 2.4.2).
+
+genTime never goes back, and is never given while the clock is not trusted (RFC 3628 7.3.1, EN 319 421 7.7.1): every
+batch asks the gate.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ class ClockPair(NamedTuple):
         return self.wall_ns() // 1_000, self.boot_ns() // 1_000
 
     def read_calmly(self, gate: Gate) -> tuple[int, int]:
-        """read(), again where the two differ more than `gate` allows: the process may have been halted in between."""
+        """(wall, boot) of one moment, µs: of several looks the one that shows the smallest step.
+
+        A process that is halted between its two readings would see a step that never was.
+        """
         looks = [self.read() for _ in range(_LOOKS)]
         return min(looks, key=lambda look: abs(gate.stepped(*look)))
 
@@ -48,14 +54,14 @@ class Clock:
         self.epoch = 0
         self._clocks = clocks or ClockPair()
         self._last_us = 0
-        self._stepped_in: Gate | None = None  # the state in which a step was seen: closed until there is another
+        self._stepped_in: Gate | None = None  # the gate in which a step was seen: closed until the next one
 
     def wall_us(self) -> int:
         """What the clock shows, trusted or not."""
         return self._clocks.wall_ns() // 1_000
 
     def gen_time(self) -> tuple[int, int]:
-        """(µs since the epoch, accuracy in µs), never less than the time before. Raises TimeNotAvailable."""
+        """(genTime in µs since the epoch, accuracy in µs); genTime never goes back. Raises TimeNotAvailable."""
         gate = self.gate.read()
         wall, boot = self._clocks.read()
         accuracy, why = self._judge(gate, wall, boot)
@@ -70,16 +76,16 @@ class Clock:
         return self._last_us, accuracy
 
     def why_closed(self) -> str:
-        """Why no genTime can be had now; empty where one can."""
+        """Why no genTime can be given now; empty where one can."""
         gate = self.gate.read()
         return self._judge(gate, *self._clocks.read_calmly(gate))[1]
 
     def begin_epoch(self, epoch: int) -> None:
-        """The newest genTimes before this were accepted as wrong, and do not hold up those that are right."""
+        """Forget the last genTime: a person accepted it as wrong, so it must not hold up right ones."""
         self.epoch, self._last_us = epoch, 0
 
     def _judge(self, gate: Gate, wall_us: int, boot_us: int) -> tuple[int, str]:
-        """As Gate.judge(), with what this process alone knows."""
+        """As Gate.judge(), with the reasons that only this process knows."""
         if boot_us - self.gate.alive_us > NOBODY_MEASURES_US:
             return 0, UNWATCHED
         if gate is self._stepped_in:

@@ -1,7 +1,6 @@
-"""The gate: what is known of the clock, in memory that the measurer writes and all processes of the server read
-(decision 3).
+"""The gate: what is known of the clock, in memory that all processes of the server share (decision 3).
 
-The shared memory has two places and a number. The measurer writes a new state to the place that is not in use, then
+That memory has two places and a number. The measurer writes a new state to the place that is not in use, then
 adds 1 to the number, which turns the readers to that place. A reader that saw the number change has read across two
 states, and reads again.
 """
@@ -17,11 +16,11 @@ _HEAD = struct.Struct("3q")
 _TEXT_OCTETS = 1536
 
 NOBODY_MEASURES_US = 30_000_000
-"""How long the measurer may be silent before nothing is believed any more, µs."""
+"""How long the measurer may be silent before the gate closes, µs."""
 
 
 class Gate(NamedTuple):
-    """All that decides whether a genTime may be taken; times and spans in µs.
+    """Everything that decides whether a genTime may be given; times and spans in µs.
 
     `wall` is the wall clock, since the epoch in UTC; `boot` is CLOCK_BOOTTIME, which nobody sets.
     """
@@ -29,23 +28,23 @@ class Gate(NamedTuple):
     trusted: bool = False
     anchor_us: int = 0  # wall minus boot when the clock was measured: it changes only when the clock is set
     measured_us: int = 0  # boot, when it was measured
-    error_us: int = 0  # how far it was off at most
-    drift_ppm: int = 0  # how much worse it may have become since
-    cut_us: int = 0  # what genTime loses to the digits that are written of it
-    floor_us: int = 0  # the accuracy that is claimed at best
+    error_us: int = 0  # how far it was off at most then
+    drift_ppm: int = 0  # how fast that error grows afterwards
+    cut_us: int = 0  # what genTime loses when it is cut to its fraction digits
+    floor_us: int = 0  # the best accuracy that is claimed
     max_accuracy_us: int = 0
     max_step_us: int = 0
-    leap_from_us: int = 0  # wall: no genTime from here
-    leap_until_us: int = 0  # to here
+    leap_from_us: int = 0  # wall: no genTime is given from this moment
+    leap_until_us: int = 0  # until this moment
     newest_us: int = 0  # wall: the newest genTime of the ledger
-    epoch: int = 0  # how often a newest genTime in the future was accepted as wrong
-    text: str = "The clock has not been measured yet."  # why it is not trusted, or what it is trusted for
+    epoch: int = 0  # how often a person accepted the newest genTime as wrong
+    text: str = "The clock has not been measured yet."  # why the clock is trusted, or why not
 
     def judge(self, wall_us: int, boot_us: int, last_us: int = 0) -> tuple[int, str]:
-        """(accuracy in µs, "") where a genTime of `wall_us`, or of `last_us` if that is later, may be given.
+        """(accuracy in µs, "") where a genTime may be given: `wall_us`, or `last_us` if that is later.
 
-        Else (0, why not). A clock that stands behind its last genTime by no more than a step that is put up with is
-        waited for, by repeating that genTime.
+        Else (0, the reason). A clock behind its last genTime by at most max_step repeats that genTime until it catches
+        up.
         """
         if not self.trusted:
             return 0, self.text
@@ -74,11 +73,11 @@ class Gate(NamedTuple):
         return wall_us - boot_us - self.anchor_us
 
     def error_at(self, boot_us: int) -> int:
-        """How far the clock may be off at `boot_us` at most, µs, if nobody has set it since it was measured."""
+        """The error bound at `boot_us`, µs, if nobody has set the clock since it was measured."""
         return self.error_us + (boot_us - self.measured_us) * self.drift_ppm // 1_000_000
 
     def has_no_room_for(self, step_us: int) -> bool:
-        """Whether the clock, when it was measured, was good enough but for a step before that."""
+        """Whether the measured error is within max_accuracy, but not together with a step of `step_us`."""
         error = self.error_us + self.cut_us
         return self.trusted and error <= self.max_accuracy_us < error + abs(step_us)
 
@@ -100,7 +99,7 @@ class SharedGate:
         return self._head[_NUMBER]
 
     def read(self) -> Gate:
-        """The present state; the same object as before while nothing was written."""
+        """The present state; the same object as before, where nothing was written since."""
         while (number := self._head[_NUMBER]) != self._read[0]:
             *state, text = _STATE.unpack_from(self._memory, self._place(number))
             if self._head[_NUMBER] == number:

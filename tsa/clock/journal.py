@@ -1,6 +1,6 @@
 """clock.db: every measurement of the clock, every opening and closing of the gate, every acceptance (EN 319 421 7.7.1).
 
-Auditors ask for it, so nothing here deletes a row.
+It is a record for auditors: nothing here deletes a row.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ class JournalFault(Fault):
 
 
 class JournalEntry(NamedTuple):
-    """One row: µs since the epoch and µs."""
+    """One row; `at` in µs since the epoch, `offset` and `error` in µs. The schema says which kind has which fields."""
 
     at: int
     kind: str
-    source: str | None
-    offset: int | None
-    error: int | None
-    verdict: str | None
-    why: str
+    source: str | None = None
+    offset: int | None = None
+    error: int | None = None
+    verdict: str | None = None
+    why: str = ""
 
 
 _COLUMNS = ", ".join(JournalEntry._fields)
@@ -77,20 +77,20 @@ class Journal:
             raise JournalFault(f"{self.path} cannot be written: {error}.") from error
 
     def accept(self, at: int, newest: int, text: str) -> None:
-        """A person accepts that the ledger's newest genTime is wrong, both µs. Raises JournalFault."""
-        self.write(JournalEntry(at, "accepted", None, at - newest, None, None, f"{text} By {who()}."))
+        """A person accepts at `at` that the ledger's `newest` genTime is wrong, both µs. Raises JournalFault."""
+        self.write(JournalEntry(at, "accepted", offset=at - newest, why=f"{text} By {who()}."))
 
     def epoch(self) -> int:
-        """How many acceptances there have been. Raises JournalFault."""
+        """The number of acceptances so far. Raises JournalFault."""
         [[count]] = self._rows("SELECT count(*) FROM entry WHERE kind = 'accepted'")
         return int(count)
 
     def measured(self, source: str) -> JournalEntry | None:
-        """The newest measurement by a source. Raises JournalFault."""
+        """The newest answer of a source. Raises JournalFault."""
         return self._newest("kind = 'measured' AND source = ?", source)
 
     def gate(self) -> JournalEntry | None:
-        """The newest opening of the gate, or its closing, with the reason that was found last. Raises JournalFault."""
+        """The newest opening of the gate; or its closing since then, with the newest reason. Raises JournalFault."""
         newest = self._newest("kind IN ('opened', 'closed')")
         if newest is None or newest.kind == "opened":
             return newest

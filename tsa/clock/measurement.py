@@ -72,7 +72,7 @@ class Measurement:
 
     def _ask(self, source: str, wall: int, boot: int) -> SourceState:
         """Ask one source. A source that does not answer keeps its earlier reading, which goes on ageing."""
-        answer = JournalEntry(wall, "measured", source, None, None, None, "")
+        answer = JournalEntry(wall, "measured", source)
         try:
             reading = self._read(source, wall)
         except NoAnswer as fault:

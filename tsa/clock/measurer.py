@@ -1,7 +1,7 @@
-"""The one process that measures the clock, watches it for steps, and writes the gate that all others read.
+"""The process that measures the clock, watches it for steps, and writes the gate that all other processes read.
 
-Four times a second it holds the wall clock against CLOCK_BOOTTIME, which nobody sets; at each poll, and at once after a
-step, it asks the sources of [clock]. What it finds, and every opening and closing of the gate, is journalled.
+Four times a second it compares the wall clock with CLOCK_BOOTTIME, which nobody sets. It asks the sources of [clock] at
+each poll, and at once after a step. It journals its findings, and every opening and closing of the gate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tsa.state import layout
 from tsa.state.config import Config
 
 TICK_S = 0.25
-CLOSED_POLL_S = 8.0  # while the gate is closed, a source is asked as often as this
+CLOSED_POLL_S = 8.0  # while the gate is closed, the sources are asked at least this often
 
 SETTLING = "The clock was stepped, and must run evenly for [clock] settle_s before it is taken at its word again."
 
@@ -47,15 +47,15 @@ class Measurer:
         self._settling_until_us = 0  # CLOCK_BOOTTIME; of sources = ["system"] alone
         self._due_us = 0
         self._told: tuple[bool, str] | None = None
-        self._journal_fault = ""  # until the journal has been read: it knows of what a person has accepted
+        self._journal_fault = ""  # until the journal has been read: nothing else knows of acceptances
 
     def run(self, lifeline: int) -> None:
-        """Until the pipe `lifeline` reads end-of-file."""
+        """Measure until the pipe `lifeline` reads end-of-file."""
         self.begin()
         while not select.select([lifeline], [], [], TICK_S)[0]:
             try:
                 self.tick()
-            except Exception:  # the gate closes by itself if this goes on: nobody says then that the measurer is alive
+            except Exception:  # if this goes on, alive_us grows old, and the gate closes by itself
                 log.exception("clock not measured")
 
     def begin(self) -> None:
@@ -75,7 +75,7 @@ class Measurer:
         self.tick()
 
     def tick(self) -> None:
-        """Look for a step, measure if that is due, and tell of what has changed."""
+        """Look for a step, measure if that is due, and tell of changes."""
         wall, boot = self._clocks.read_calmly(self._gate)
         step = self._gate.stepped(wall, boot)
         if abs(step) > self._gate.max_step_us or self._shared.suspected:
@@ -89,7 +89,7 @@ class Measurer:
             self._heartbeat.beat(boot)
 
     def _stepped(self, step: int, wall: int, boot: int) -> None:
-        """Close the gate, and believe nothing that was measured before."""
+        """Close the gate, and forget all earlier readings."""
         why = f"The clock was stepped by {step / 1e6:+.3f} s."
         self._measurement.forget()
         self._settle(boot)
@@ -97,7 +97,7 @@ class Measurer:
         self._shared.write(self._gate)
         self._shared.suspected = False
         log.warning("clock stepped", seconds=step / 1e6)
-        self._note(JournalEntry(wall, "stepped", None, step, None, None, why))
+        self._note(JournalEntry(wall, "stepped", offset=step, why=why))
         self._read_ledger()
         self._due_us = 0
 
@@ -106,7 +106,7 @@ class Measurer:
             self._settling_until_us = boot + int(self._settings.settle_s * 1e6)
 
     def _read_ledger(self) -> None:
-        """The newest genTime that stands in the ledger."""
+        """Read the newest genTime of the ledger into the gate."""
         try:
             newest = newest_gen_time(layout.ledger(self._state), self._gate.epoch)
         except LedgerFault as fault:  # the workers will find the same, and refuse
@@ -134,7 +134,7 @@ class Measurer:
             self._due_us = min(self._due_us, self._settling_until_us)
 
     def _tell(self) -> None:
-        """Log and journal the gate's openings and closings, and a new reason of the measurer's for a closed one."""
+        """Log and journal that the gate opened or closed, or that the measurer has a new reason to keep it closed."""
         wall, boot = self._clocks.read_calmly(self._gate)
         accuracy, why = self._gate.judge(wall, boot)
         told = (not why, "" if self._gate.trusted else re.sub(r"[\d.]+", "", self._gate.text))  # figures always change
@@ -143,13 +143,13 @@ class Measurer:
         self._told = told
         if why:
             log.error("clock not trusted", reason=why)
-            self._note(JournalEntry(wall, "closed", None, None, None, None, why))
+            self._note(JournalEntry(wall, "closed", why=why))
         else:
             log.info("clock trusted", accuracy_ms=accuracy / 1e3, by=self._gate.text)
-            self._note(JournalEntry(wall, "opened", None, None, accuracy, None, self._gate.text))
+            self._note(JournalEntry(wall, "opened", error=accuracy, why=self._gate.text))
 
     def _read_journal(self) -> None:
-        """How often a future genTime was accepted as wrong; what it was, where that cannot be read any more."""
+        """Read how often a future genTime was accepted as wrong; a count that was read once stays where this fails."""
         try:
             epoch = self._opened().epoch()
         except JournalFault as fault:
@@ -162,7 +162,7 @@ class Measurer:
             self._due_us = 0
 
     def _note(self, *entries: JournalEntry) -> None:
-        """Journal; a journal that cannot be written does not stop the clock."""
+        """Write to the journal; one that cannot be written does not stop the clock."""
         try:
             self._opened().write(*entries)
         except JournalFault as fault:

@@ -1,4 +1,4 @@
-"""The commands below `tsa`, one module a word, and what they share: options, and rows shown as a table or as JSON."""
+"""The commands below `tsa`, and what they share: options, sentences, progress bars, rows as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ def opened(state: Path) -> Iterator[tuple[Config, SqliteApplications]]:
 
 
 def note(sentence: str) -> None:
-    """Say something to whoever sits before the terminal; standard output is for what scripts take."""
+    """Print a sentence for the person at the terminal, on standard error: standard output is for scripts."""
     Console(stderr=True, soft_wrap=True, highlight=False).print(sentence, markup=False)
 
 
 def visible(text: str) -> str:
-    """A line of text, with what a terminal would take for commands as escapes: others wrote some of what is shown."""
+    """A line of text, its control characters as escapes: strangers wrote some texts, and a terminal would obey them."""
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
 
 
 def bar(*columns: ProgressColumn, hidden: bool = False) -> Progress:
-    """A progress bar on standard error, where that is a terminal; what is printed meanwhile goes where it would."""
+    """A progress bar on standard error, where that is a terminal; it takes nothing from standard output."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     return Progress(
         *(columns or Progress.get_default_columns()),
         console=console,
         transient=True,
-        redirect_stdout=sys.stdout.isatty(),  # else what goes to a file would go to the terminal
+        redirect_stdout=sys.stdout.isatty(),  # else the output to a file would go to the terminal
         disable=hidden or not console.is_terminal,
     )
 

@@ -1,4 +1,4 @@
-"""Files that people name beside what is to be verified: certificates and CRLs; and what to say of bad ones."""
+"""The options that name files with certificates and CRLs; how the files are read, and what is said of bad ones."""
 
 from __future__ import annotations
 
@@ -43,5 +43,5 @@ def required(ca: _Named) -> list[Path]:
 
 
 def sentence_of(fault: Exception) -> str:
-    """What went wrong, with the file where it is one that cannot be read."""
+    """The sentence of a fault, with the name of a file that cannot be read."""
     return f"{fault.filename}: {fault.strerror}." if isinstance(fault, OSError) else str(fault)

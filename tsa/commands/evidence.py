@@ -133,6 +133,6 @@ def _judge(verifier: EvidenceVerifier, pair: Pair) -> Report:
 
 
 def _verifier(ca: Ca, certificates: Sequence[x509.Certificate], crls: Sequence[bytes]) -> EvidenceVerifier:
-    from tsa.verify.evidence.verifier import EvidenceVerifier  # what builds paths takes a while to load
+    from tsa.verify.evidence.verifier import EvidenceVerifier  # certificate paths take a while to load
 
     return EvidenceVerifier(read_all(required(ca), material.certificates), certificates=certificates, crls=crls)

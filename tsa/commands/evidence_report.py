@@ -1,4 +1,4 @@
-"""How the outcome of verifying an evidence record is told: a line each for people, or JSON."""
+"""The report on a file and its evidence record, printed as a line or as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def proved(pair: Pair, evidence: VerifiedEvidence) -> Report:
-    """From when on the file is proved, and until when."""
+    """The report on a file that is proved: since when, and until when."""
     return {
         **_head(pair, Verdict.PROVED),
         "since": _iso(evidence.since),
@@ -37,12 +37,12 @@ def proved(pair: Pair, evidence: VerifiedEvidence) -> Report:
 
 
 def not_proved(pair: Pair, fault: BrokenEvidence) -> Report:
-    """What the record lacks."""
+    """The report on a record that does not prove its file."""
     return {**_head(pair, Verdict.NOT_PROVED), "reason": str(fault), "clause": fault.clause}
 
 
 def not_judged(pair: Pair, fault: Exception) -> Report:
-    """Why there is no verdict."""
+    """The report where no verdict was reached."""
     return {**_head(pair, Verdict.NOT_JUDGED), "reason": sentence_of(fault)}
 
 

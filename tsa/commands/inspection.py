@@ -64,7 +64,7 @@ def _branch(tree: Tree, fields: dict[str, Any], parent: str) -> Tree:
 
 
 def _item(tree: Tree, name: str, number: int, one: Any) -> None:
-    """One of several: an attribute or extension under its own name, others under their number."""
+    """Add one of several: an attribute or extension by its own name, others by their number."""
     kind = name.removesuffix("Values")
     if not isinstance(one, dict):
         tree.add(_line(name, "", f"{kind} {number}: {_cut(str(one))}"))
@@ -75,7 +75,7 @@ def _item(tree: Tree, name: str, number: int, one: Any) -> None:
 
 
 def _line(name: str, parent: str, text: str, general: str = "") -> Text:
-    """What is shown, and what it means."""
+    """A line of text, with its meaning."""
     said = meaning(name, parent) or meaning(general)
     line = Text(visible(text))
     return line.append(f"   {said}", "dim") if said else line

@@ -1,4 +1,4 @@
-"""How the outcome of a verification looks to a person: a page for one token, a line each for many."""
+"""The report on a token as a terminal shows it: in full for one token, a line for each of many."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MARKS = {
 
 
 def print_line(name: str, report: Report) -> None:
-    """The verdict on one of many."""
+    """Print the verdict on one of many tokens."""
     proved = report["verdict"] == Verdict.PROVED
     said = "; ".join([moment(report), *report["warnings"]]) if proved else report["reason"]
     print(visible(f"{name}: {report['verdict']}: {said}"))
 
 
 def print_sum(verdicts: Sequence[Verdict]) -> None:
-    """How many of each, where there are several."""
+    """Print the number of tokens with each verdict, where there are several tokens."""
     if len(verdicts) > 1:
         print(", ".join(f"{verdicts.count(each):,} {each}" for each in Verdict if each in verdicts))
 
@@ -42,7 +42,7 @@ def exit_code(verdicts: Sequence[Verdict]) -> int:
 
 
 def print_report(name: str, report: Report) -> None:
-    """All that is to be said of one."""
+    """Print the full report on one token."""
     out = Console(soft_wrap=True, highlight=False, emoji=False, width=None if sys.stdout.isatty() else 500)
     out.print(Text.assemble(visible(name), ": ", (report["verdict"], _STYLES[report["verdict"]])))
     if report["verdict"] == Verdict.NOT_JUDGED:

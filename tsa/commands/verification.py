@@ -28,7 +28,7 @@ MAX_TOKEN = 4 << 20  # the verifier's own limit is below, and says so itself
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """A token, and what it is held against."""
+    """A token, and the data that it is to prove."""
 
     name: str
     token: Path
@@ -92,8 +92,8 @@ def _octets(digest: str) -> bytes:
 
 
 def _verifier(ca: Ca, cert: Cert, crl: Crl, ocsp: list[Path] | None) -> Verifier:
-    """A verifier with what was given. Raises NotJudged, or OSError where a file cannot be read."""
-    from tsa.verify.verifier import Verifier  # what builds paths takes a while to load
+    """A verifier with the files of the options. Raises NotJudged, or OSError where a file cannot be read."""
+    from tsa.verify.verifier import Verifier  # certificate paths take a while to load
 
     return Verifier(
         read_all(required(ca), material.certificates),
@@ -116,7 +116,7 @@ def _read(file: Path) -> bytes:
 
 
 def _tell(pairs: Sequence[_Pair], reports: Iterable[Report], *, as_json: bool, quiet: bool) -> int:
-    """Print every report as it comes, or all as JSON, or nothing; the exit code."""
+    """Print every report as it comes, or all as JSON, or nothing; returns the exit code."""
     told, verdicts = [], []
     for pair, report in zip(tracked(pairs, "Verifying"), reports, strict=True):
         verdicts.append(report["verdict"])

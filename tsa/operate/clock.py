@@ -105,7 +105,7 @@ def _found(config: Config) -> ClockStatus:
             is_open, why = False, UNWATCHED
         if config.clock.sources == ("system",):  # its word is not journalled
             verdict = TRUSTED if is_open else NOT_TRUSTED
-            answers = [JournalEntry(gate.at, "measured", "system", None, None, verdict, why)]
+            answers = [JournalEntry(gate.at, "measured", "system", verdict=verdict, why=why)]
     found = [source_status(answer, config.clock.drift_ppm) for answer in answers if answer is not None]
     return ClockStatus(True, is_open, since, why, found)
 

@@ -31,7 +31,7 @@ class StateFault(Fault):
 
 
 def development(state: Path, key_type: str, licences: int) -> None:
-    """A new key, with a certificate from a development CA that is made for it, and licences for anonymous callers.
+    """Make a key, a development CA with a certificate for that key, and licences for anonymous callers.
 
     Raises StateFault, KeyFault, CertificateFault or ControlFault.
     """
@@ -49,7 +49,7 @@ def development(state: Path, key_type: str, licences: int) -> None:
 
 
 def request(state: Path, key_type: str, subject: str, passphrase_file: Path | None) -> Path:
-    """A certificate request (PKCS#10 PEM), for a new key or for the one that is there already; where it was written.
+    """Write a certificate request (PKCS #10, PEM) for a new key, or for the key that is there; returns its path.
 
     Raises StateFault, UnusableTsu, KeyFault, CertificateFault or ControlFault.
     """
@@ -90,6 +90,7 @@ def import_chain(
 
 
 def _log_event(state: Path, what: str, certificate: x509.Certificate | None = None, **detail: str) -> None:
+    """Write an event to control.db, with the fingerprint of the certificate that it is about."""
     if certificate is not None:
         detail["sha256"] = certificate.fingerprint(hashes.SHA256()).hex()
     with closing(Control(state)) as control, control.change():
@@ -97,7 +98,7 @@ def _log_event(state: Path, what: str, certificate: x509.Certificate | None = No
 
 
 def _configure(state: Path, passphrase_file: Path | None) -> None:
-    """tsa.toml, unless it is there; and then it must name the passphrase file that is to be used."""
+    """Write tsa.toml, unless it is there: then it must name the passphrase file that is to be used."""
     write_default(state, passphrase_file)
     named = load_config(state).tsu.passphrase_file
     if passphrase_file is not None and (named is None or state.absolute() / named != passphrase_file.absolute()):

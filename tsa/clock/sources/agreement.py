@@ -1,4 +1,4 @@
-"""What NTP servers say together: the part of their intervals that most of them share, and who is outside it."""
+"""The common answer of NTP servers: the part of their intervals that most servers share, and the servers outside."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tsa.clock.sources.reading import US, Distrusted, NoAnswer, Reading, next_mo
 
 
 class Sample(NamedTuple):
-    """What one server says: its time minus that of a clock here, how far that may be off UTC, its leap indicator."""
+    """The answer of one server: its time minus that of a clock here, the error bound of that, its leap indicator."""
 
     server: str
     offset_us: int
@@ -18,7 +18,7 @@ class Sample(NamedTuple):
 
     @property
     def interval(self) -> tuple[int, int]:
-        """The least and the most, in µs, that UTC may be ahead of the clock here."""
+        """UTC minus the clock here, at least and at most, µs."""
         return self.offset_us - self.distance_us, self.offset_us + self.distance_us
 
     def __str__(self) -> str:
@@ -28,8 +28,8 @@ class Sample(NamedTuple):
 def intersect(intervals: Sequence[tuple[int, int]]) -> tuple[int, int, int]:
     """The lowest and highest of the points that most of the closed intervals share, and how many share them.
 
-    As long as no more intervals are wrong than do not share such a point, the true one is not outside these two
-    (Marzullo; RFC 5905 11.2.1). Raises ValueError where there are no intervals.
+    The true point is not outside these two, as long as the wrong intervals are no more than the intervals without such
+    a point (Marzullo; RFC 5905 11.2.1). Raises ValueError where there are no intervals.
     """
     shared = {point: sum(low <= point <= high for low, high in intervals) for ends in intervals for point in ends}
     most = max(shared.values())
@@ -38,7 +38,7 @@ def intersect(intervals: Sequence[tuple[int, int]]) -> tuple[int, int, int]:
 
 
 def judge(samples: Sequence[Sample], unfit: Mapping[str, str], quorum: int, now_us: int) -> Reading:
-    """The reading that samples against the wall clock make; `unfit` says of the other servers why they gave none.
+    """The reading from samples against the wall clock; `unfit` has the reason of every server without a sample.
 
     Raises NoAnswer where there are fewer samples than `quorum`, Distrusted where fewer than that, or not more than half
     of them, agree.

@@ -1,4 +1,4 @@
-"""chronyd's tracking data, asked for with chronyc: what it follows, and how far the clock may be from it."""
+"""The tracking data of chronyd, by chronyc: its reference, and how far the clock may be from that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_S = 1e11  # some 3000 years: more is no time, and its µs fit no 64-bit wo
 
 
 class Tracking(NamedTuple):
-    """What `chronyc tracking` reports and is used here; spans of time in µs.
+    """The fields of `chronyc tracking` that are used here; spans of time in µs.
 
     `offset_us` is positive while the wall clock is slow.
     """
@@ -31,9 +31,9 @@ class Tracking(NamedTuple):
 
 
 def read_chrony(address: str, now_us: int) -> Reading:
-    """What the chronyd at `address`, a Unix socket's path or HOST:PORT, says of this machine's clock.
+    """The reading of the chronyd at `address`, a Unix socket's path or HOST:PORT, while the wall clock shows `now_us`.
 
-    `now_us` is what that clock shows. Raises NoAnswer, and Distrusted while chronyd follows nothing.
+    Raises NoAnswer, and Distrusted while chronyd follows nothing.
     """
     return judge(parse_tracking(ask_chronyc(address)), address, now_us)
 
@@ -100,7 +100,7 @@ def _microseconds(text: str, least_s: float = -_MOST_S) -> int:
 
 
 def judge(tracking: Tracking, address: str, now_us: int) -> Reading:
-    """The reading that chronyd's tracking data make. Raises Distrusted.
+    """The reading from the tracking data of chronyd. Raises Distrusted.
 
     The bound is the one that chrony's documentation gives: the offset that it has yet to correct, the root dispersion
     and half the root delay. A leap second is announced only on the day that it ends (chronyd's reference.c).

@@ -1,4 +1,4 @@
-"""The kernel's own account of its clock, which whatever disciplines that clock keeps up to date: adjtimex(2)."""
+"""The kernel's account of its clock, which the time daemon keeps up to date: adjtimex(2)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STA_INS, STA_DEL, STA_UNSYNC, STA_CLOCKERR, STA_NANO = 0x0010, 0x0020, 0x0040, 0
 
 
 class Timex(ctypes.Structure):
-    """struct timex, as the kernel fills it in; what follows `tolerance` is of no use here but is written to."""
+    """struct timex, as the kernel fills it in; the fields after `tolerance` are not used here, but written to."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -40,11 +40,11 @@ def adjtimex() -> tuple[int, Timex]:
 
 
 def read_kernel(now_us: int, ask: Callable[[], tuple[int, Timex]] = adjtimex) -> Reading:
-    """What the kernel says of its clock, where `now_us` is what that clock shows.
+    """The kernel's reading of its clock, while that clock shows `now_us`.
 
-    Its bound is maxerror, which grows by 500 ppm until the daemon that disciplines the clock sets it anew, and what
-    that daemon has yet to correct. Raises Distrusted while nothing disciplines the clock, NoAnswer where the kernel
-    does not let this process ask.
+    The bound is maxerror, which grows by 500 ppm until the time daemon sets it anew, plus the offset that the daemon
+    has still to correct. Raises Distrusted while nothing disciplines the clock, NoAnswer where the kernel does not let
+    this process ask.
     """
     try:
         state, account = ask()

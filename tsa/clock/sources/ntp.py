@@ -16,7 +16,7 @@ from tsa.clock.sources.reading import US, Reading, host_and_port
 
 PORT = 123
 TIMEOUT_S = 1.5
-_NAME_S = 0.5  # what resolving a server's name may take beside
+_NAME_S = 0.5  # and so long for the name of a server
 # RFC 5905 7.2: a server that may be off by more than MAXDIST is no candidate; PHI is the drift allowed for, in ppm.
 MAX_DISTANCE_US, PHI = US, 15
 _SERVER, _UNSYNCHRONISED, _MAX_STRATUM = 4, 3, 15  # mode, leap indicator, stratum: RFC 5905 7.3
@@ -27,7 +27,7 @@ _NO_NTP = "does not answer as an NTP server"
 
 
 class Unfit(Exception):
-    """A server's answer is of no use; the text, which is to follow its name, says why."""
+    """A server's answer cannot be used; the text, which follows the server's name, says why."""
 
 
 def read_ntp(
@@ -37,10 +37,11 @@ def read_ntp(
     ask: Callable[[str], Sample] | None = None,
     wall_ns: Callable[[], int] = time.time_ns,
 ) -> Reading:
-    """What `servers`, each HOST, HOST:PORT or [IPv6]:PORT, say of the wall clock, which shows `now_us`.
+    """The reading of `servers`, each HOST, HOST:PORT or [IPv6]:PORT, while the wall clock shows `now_us`.
 
-    They are compared with CLOCK_BOOTTIME, which nobody sets, and that with the wall clock when all have answered: a
-    step of the wall clock meanwhile does not make a false answer, and the reading holds for the clock as it is then.
+    The servers are compared with CLOCK_BOOTTIME, which nobody sets, and CLOCK_BOOTTIME with the wall clock when all
+    have answered. So a step of the wall clock meanwhile makes no false answer, and the reading holds for the clock as
+    it is then.
     Raises NoAnswer where fewer than `quorum` can be used, Distrusted where fewer than that agree: see judge().
     """
     samples, unfit = ask_all(servers, ask or ask_server)
@@ -59,9 +60,9 @@ def _boot_us() -> int:
 
 
 def ask_all(servers: Sequence[str], ask: Callable[[str], Sample]) -> tuple[list[Sample], dict[str, str]]:
-    """The samples of those servers that gave one, and of the others the reason why not, each in the order given.
+    """The samples, and the reason of every server without a sample; both in the order of `servers`.
 
-    A name that takes long to resolve is not waited for: its thread ends by itself.
+    A name that takes long to resolve is left behind: its thread ends by itself.
     """
     heard: dict[str, Sample | str] = {}
 
@@ -89,8 +90,8 @@ def ask_all(servers: Sequence[str], ask: Callable[[str], Sample]) -> tuple[list[
 def ask_server(server: str) -> Sample:
     """One NTPv4 query: the time of `server` against CLOCK_BOOTTIME. Raises Unfit and OSError.
 
-    The query's transmit timestamp is a random number that the answer must bring back: it does not tell our time, and
-    nobody answers it who has not seen it.
+    The query's transmit timestamp is a random number that the answer must bring back. It does not reveal our time, and
+    a sender that has not seen the query cannot answer it.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(*host_and_port(server, PORT), type=socket.SOCK_DGRAM)[0]
     cookie = secrets.token_bytes(8)
@@ -113,7 +114,7 @@ def ask_server(server: str) -> Sample:
 def measure(server: str, answer: bytes, sent_us: int, received_us: int) -> Sample:
     """The sample in an answer, by a clock that showed `sent_us` and `received_us` (RFC 5905 8). Raises Unfit.
 
-    Its distance is what the server may be off by its own account and half of what the way took (RFC 5905 11.2.3).
+    Its distance is the server's own error bound plus half of the time on the way (RFC 5905 11.2.3).
     """
     if len(answer) < _HEADER:
         raise Unfit(_NO_NTP)

@@ -1,4 +1,4 @@
-"""What every time source gives: one reading of how far the wall clock is from UTC, or why there is none."""
+"""The answer of every time source: a reading of how far the wall clock is from UTC, or why there is none."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Distrusted(Exception):
 class Reading:
     """One measurement of the wall clock, CLOCK_REALTIME, by one source.
 
-    `offset_us` is UTC minus the wall clock, 0 where the source cannot tell. `error_us` bounds what the wall clock may
-    be off by, offset included, and holds for the moment of the reading. `leap_us` is the 00:00:00 UTC, in µs since the
-    epoch, that follows an announced leap second. `detail` is one line for the operator. `reference_us`, where a source
-    tells, is when it last heard from what it follows.
+    `offset_us` is UTC minus the wall clock, 0 where the source cannot tell. `error_us` bounds the error of the wall
+    clock at the moment of the reading, offset included. `leap_us` is the 00:00:00 UTC, in µs since the epoch, after an
+    announced leap second. `detail` is a line for the operator. `reference_us`, where the source tells, is when it last
+    heard from its own reference.
     """
 
     source: str

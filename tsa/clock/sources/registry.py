@@ -13,7 +13,7 @@ from tsa.state.config import ClockTable
 
 
 def read_source(source: str, settings: ClockTable, now_us: int) -> Reading:
-    """What a source says of the wall clock, which shows `now_us`. Raises NoAnswer or Distrusted."""
+    """The reading of a source while the wall clock shows `now_us`. Raises NoAnswer or Distrusted."""
     match source:
         case "kernel":
             return read_kernel(now_us)
