@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,9 +37,9 @@ BUSY = {"generator late", "generator busy", "watch missing", "unsent", "latency"
 SLOW = {"latency", "rate"}
 
 
-def options(url: str | None, **changed: object) -> Options:
+def options(url: str | None, **changed: Any) -> Options:
     """A short run at 200 good requests a second."""
-    usual = {
+    usual: dict[str, Any] = {
         "licences": LICENCES,
         "stamps_per_licence_hour": 360_000,
         "duration_s": 3.0,
@@ -49,7 +50,7 @@ def options(url: str | None, **changed: object) -> Options:
         "warm_up_s": 0.5,
         "verify_every": 5,
     }
-    return Options(url=url, **{**usual, **changed})  # type: ignore[arg-type]
+    return Options(url=url, **{**usual, **changed})
 
 
 def prove(asked: Options, folder: Path, key: str = "") -> tuple[CapacityVerdict, Run]:

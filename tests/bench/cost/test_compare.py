@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from typer.testing import CliRunner
@@ -30,8 +31,8 @@ class Tsa(asyncio.Protocol):
 
     authority = Honest(10**9)
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.transport, self.heard = transport, b""
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport, self.heard = cast(asyncio.Transport, transport), b""
 
     def data_received(self, data: bytes) -> None:
         self.heard += data
