@@ -1,6 +1,8 @@
 # make setup       .venv with `tsa` and `tsa-bench`, pinned dependencies
 # make run         set up what serving needs, then serve on 127.0.0.1:3161 with state in ./tsa-data
 # make test        set up, then run every test; T="tests/clock -k step" chooses some
+# make test-quick  what takes no servers and no waiting: under two minutes, for while you work
+# make test-long   the proofs by repetition (kill -9 at any moment, damaged requests …), N=10 times as long as in `make test`
 # make lint        ruff + mypy
 # make format      ruff: sort imports and lay the code out
 # make bench       a short verdict: does this machine give two licences what they are sold for?
@@ -12,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A lock is complete, so pip need not resolve anything: an old pip would resolve past it, and then refuse.
 INSTALL := $(PIP) install --no-deps --require-hashes --requirement
 
-.PHONY: setup dev run test lint format bench lock clean
+.PHONY: setup dev run test test-quick test-long lint format bench lock clean
 
 setup: .venv/.bench
 dev: .venv/.dev
@@ -38,8 +40,16 @@ run: .venv/.runtime
 	$(BIN)/tsa serve --dir tsa-data
 
 T ?=
+N ?= 10
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 test: dev
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(T)
+	$(PYTEST) $(T)
+
+test-quick: dev
+	$(PYTEST) -m 'not slow' $(T)
+
+test-long: dev
+	$(PYTEST) -m long --long $(N) --timeout 0 $(T)
 
 lint: dev
 	$(BIN)/ruff check .

@@ -5,11 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import counts
 from tests.support.server import Options, Server, start_server
 from tests.support.stamping import Authority
 
 KEY_TYPES = ["p256", "p384", "p521", "rsa2048", "rsa3072", "rsa4096", "ed25519"]
 SECOND_POLICY = "2.999.3161.2"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the long proofs are."""
+    parser.addoption("--long", type=int, default=1, metavar="N", help="tests marked `long` repeat N times as often")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say so before the modules with these tests are imported."""
+    counts.FACTOR = config.getoption("--long")
 
 
 class Fleet:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support import applications
 from tests.support.applications import bearer
+from tests.support.counts import times
 from tests.support.processes import States, events, states, wait_until, wait_until_gone, worker_pids
 from tests.support.server import Server, start_server, tsa
 from tests.support.steady_load import Load
@@ -23,7 +24,7 @@ from tsa.state.control import Control
 __all__ = ["states"]
 
 SEED = 20_261_122
-LIVES = 10  # of the server, each of which ends with the death of everything
+LIVES = times(10)  # of the server, each of which ends with the death of everything
 WORKERS_KILLED = 4  # in each life, before that
 
 
@@ -80,6 +81,7 @@ def shops(states: States, tmp_path: Path) -> tuple[Path, dict[str, str]]:
     return directory, {name: applications.add(directory, name, 1000) for name in ("bakery", "brewery")}
 
 
+@pytest.mark.long
 def test_fifty_kills(shops: tuple[Path, dict[str, str]]) -> None:
     directory, keys = shops
     chance = random.Random(SEED)  # noqa: S311 - moments, not secrets

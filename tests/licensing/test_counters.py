@@ -9,6 +9,7 @@ from mmap import mmap
 
 import pytest
 
+from tests.support.counts import times
 from tsa.licensing.applications import Application
 from tsa.licensing.contract import Licence
 from tsa.licensing.counters import Counters
@@ -136,10 +137,11 @@ def test_what_is_given_back_by_some_is_had_by_others_and_no_more(counters: Count
     assert sum(kept for [kept] in children.results()) == 4_000 == used(counters, one)[0]
 
 
+@pytest.mark.long
 def test_a_killed_process_takes_its_debit_with_it_and_blocks_nobody(counters: Counters) -> None:
     """Each victim notes in a page of its own what it got; at most its last debit is not noted."""
-    deaths, capacity = 25, 1_000_000_000
-    one, noted = application(capacity), memoryview(mmap(-1, 4096)).cast("Q")
+    deaths, capacity = times(25), 1_000_000_000
+    one, noted = application(capacity), memoryview(mmap(-1, 8 * deaths)).cast("Q")
 
     for turn in range(deaths):
         pid = os.fork()

@@ -9,12 +9,13 @@ from itertools import islice
 import pytest
 
 from tests.conftest import SECOND_POLICY, Fleet
+from tests.support.counts import times
 from tests.support.http import REPLY_TYPE, Answer, Connection, GoneError, chunked, post_bytes
 from tests.support.mutations import GOOD, check_response, mutations
 from tests.support.server import Server
 from tests.support.stamping import Authority
 
-REQUESTS, HEADS = 100_000, 2_000
+REQUESTS, HEADS = times(100_000), times(2_000)
 PIPELINED = 48  # on each connection, in one write
 SIDES = ["lane"] * 6 + ["aiohttp"] * 2
 STATUSES = {200, 400, 403, 404, 405, 408, 411, 413, 415, 417}
@@ -45,6 +46,7 @@ def unharmed(server: Server, authority: Authority) -> Iterator[None]:
         authority.stamp(connection)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unharmed")
 def test_damaged_requests_are_answered_on_connections_that_stay(authority: Authority) -> None:
     # An empty body would send its connection over to aiohttp, and the lane is what this is about.
@@ -92,6 +94,7 @@ WHOLE = [
 HEAD_ENDS = [message.index(b"\r\n\r\n") for message in WHOLE]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unharmed")
 def test_damaged_heads_get_a_status_that_is_theirs(server: Server) -> None:
     heads = [message[:end] for message, end in zip(WHOLE, HEAD_ENDS, strict=True)]

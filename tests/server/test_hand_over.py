@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.counts import times
 from tests.support.http import Answer, chunked, post_bytes
 from tests.support.inside import everybody
 from tests.support.processes import wait_until
@@ -207,7 +208,8 @@ OTHERS = [
 Moves = list[tuple[str, int]]
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.long
+@settings(max_examples=times(400), deadline=None)
 @given(
     before=st.lists(st.binary(min_size=1, max_size=40), max_size=2 * MAX_PIPELINED),
     other=st.sampled_from(OTHERS),

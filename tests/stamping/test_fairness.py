@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.server.conftest import start, states
 from tests.support import applications
 from tests.support.applications import bearer
+from tests.support.counts import times
 from tests.support.http import post_bytes
 from tests.support.load import Load, read_status
 from tests.support.processes import wait_until
@@ -158,7 +159,8 @@ async def test_a_flood_of_256_connections_does_not_hold_up_another() -> None:
             assert single.before - taken < 2
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.long
+@settings(max_examples=times(100), deadline=None)
 @given(
     max_batch=st.integers(1, 128),
     floods=st.lists(st.tuples(st.integers(0, 200), st.integers(1, 256)), min_size=1, max_size=25),

@@ -3,17 +3,20 @@
 For speed, a list stands in for the ledger; tests/protocol/test_fuzz_server.py sends as many to a server that has one.
 """
 
+import pytest
 from asn1crypto import tsp as asn1_tsp
 
+from tests.support.counts import times
 from tests.support.mutations import GOOD, check_response, mutations
 from tests.support.units import Asked, ListLedger, asked, authority
 from tsa.protocol.errors import Refusal
 from tsa.protocol.tsp import encode_refusal
 
-COUNT = 100_000
+COUNT = times(100_000)
 BATCH = 128
 
 
+@pytest.mark.long
 async def test_damaged_requests_are_refused_or_stamped() -> None:
     ledger = ListLedger()
     fuzzed = authority(ledger=ledger)

@@ -11,6 +11,7 @@ import structlog
 
 from signer.key import SigningFault
 from tests.stamping.conftest import StoppedClock
+from tests.support.counts import times
 from tests.support.mutations import check_response
 from tests.support.query import Query
 from tests.support.units import ANYONE, FakePool, authority
@@ -212,13 +213,14 @@ async def test_as_many_batches_are_under_way_as_there_are_signing_workers() -> N
     await answers(jobs)
 
 
+@pytest.mark.long
 async def test_every_job_is_answered_once_whatever_happens() -> None:
     chance = random.Random(5)  # noqa: S311 - the same course of events in every run
     pools = [FakePool(), FakePool()]
     intake, meter = opened(authority(pool=pools[0], signing={"max_batch": 7, "queue": 50}), workers=3)
     taken: list[Waiting] = []
     refused = 0
-    for _ in range(400):
+    for _ in range(times(400)):
         for _ in range(chance.randrange(24)):
             job = Waiting()
             try:

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signer.key import SigningFault
+from tests.support.counts import times
 from tests.support.mutations import check_response
 from tests.support.query import Query
 from tests.support.units import (
@@ -145,7 +146,8 @@ async def test_where_nothing_is_left_nothing_is_signed_or_recorded() -> None:
     assert (pool.taken, till.ledger.entries, till.used(broke)) == ([], [], (0, 2))
 
 
-@settings(max_examples=50, deadline=None)
+@pytest.mark.long
+@settings(max_examples=times(50), deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 3), max_size=12), max_size=6), st.lists(st.integers(0, 12), min_size=4, max_size=4)
 )

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import der
+from tests.support.counts import times
 from tests.support.evidence_making import DATA, MADE, create, rebuild, renew, token, with_stamp
 from tsa.verify.evidence import record as records
 from tsa.verify.evidence.record import ArchiveTimeStamp, BrokenEvidence, EvidenceRecord, read_record
@@ -139,7 +140,8 @@ def test_a_token_by_a_hash_that_is_not_known() -> None:
     refused(with_stamp(RECORD, 1, 0, time_stamp=made, digest_algorithm=b"").encoded, "token's hash is not known here")
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.long
+@settings(max_examples=times(300), deadline=None)
 @given(st.integers(0, len(RECORD.encoded) - 1), st.integers(1, 255))
 def test_a_changed_octet_is_read_or_refused(place: int, change: int) -> None:
     octets = bytearray(RECORD.encoded)
