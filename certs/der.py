@@ -37,7 +37,7 @@ class Malformed(Exception):
 class Reader:
     """Reads the elements of `data` from `at` to `end` in their order; every method raises Malformed.
 
-    All is DER: a tag of one octet, and a definite length of the fewest octets (X.690 10.1). `what` is the name of the
+    All is DER: a tag of one octet, and a definite length of the fewest octets (X.690 10.1). `name` is that of the
     element in errors.
     """
 
@@ -51,30 +51,30 @@ class Reader:
         """The tag of the next element; -1 at the end."""
         return self._data[self._at] if self._at < self._end else _NOTHING
 
-    def _take(self, tag: int, what: str) -> tuple[int, int, int]:
+    def _take(self, tag: int, name: str) -> tuple[int, int, int]:
         """The start of the next element, of its contents, and of the octets after it."""
         at, end = self._at, self._end
         if at >= end or self._data[at] != tag:
-            raise Malformed(f"{what} (tag {tag:02x})", _shown(self.tag))
-        start, size = _length(self._data, at, end, what)
+            raise Malformed(f"{name} (tag {tag:02x})", _shown(self.tag))
+        start, size = _length(self._data, at, end, name)
         if start + size > end:
-            raise Malformed(f"the {size} octets of {what}", f"{end - start}: it is cut short")
+            raise Malformed(f"the {size} octets of {name}", f"{end - start}: it is cut short")
         self._at = start + size
         return at, start, start + size
 
-    def into(self, tag: int, what: str) -> Reader:
+    def into(self, tag: int, name: str) -> Reader:
         """A reader of the next element's contents."""
-        _, start, end = self._take(tag, what)
+        _, start, end = self._take(tag, name)
         return Reader(self._data, start, end)
 
-    def content(self, tag: int, what: str) -> bytes:
+    def content(self, tag: int, name: str) -> bytes:
         """The contents of the next element."""
-        _, start, end = self._take(tag, what)
+        _, start, end = self._take(tag, name)
         return self._data[start:end]
 
-    def element(self, tag: int, what: str) -> bytes:
+    def element(self, tag: int, name: str) -> bytes:
         """The whole of the next element."""
-        at, _, end = self._take(tag, what)
+        at, _, end = self._take(tag, name)
         return self._data[at:end]
 
     def rest(self) -> bytes:
@@ -82,51 +82,51 @@ class Reader:
         at, self._at = self._at, self._end
         return self._data[at : self._end]
 
-    def elements(self, what: str) -> list[bytes]:
+    def elements(self, name: str) -> list[bytes]:
         """All elements that are left, at most 64 (our limit), so that a token cannot take long to verify."""
         found = []
         while self.tag != _NOTHING:
-            found.append(self.element(self.tag, what))
+            found.append(self.element(self.tag, name))
             if len(found) > MAX_ELEMENTS:
-                raise Malformed(f"at most {MAX_ELEMENTS} of {what} (our limit)", "more")
+                raise Malformed(f"at most {MAX_ELEMENTS} of {name} (our limit)", "more")
         return found
 
-    def ends(self, what: str) -> None:
-        """Raise Malformed where more octets follow in `what`."""
+    def ends(self, name: str) -> None:
+        """Raise Malformed where more octets follow in `name`."""
         if self._at != self._end:
-            raise Malformed(f"the end of {what}", f"{self._end - self._at} more octets")
+            raise Malformed(f"the end of {name}", f"{self._end - self._at} more octets")
 
-    def integer(self, what: str, tag: int = INTEGER) -> int:
+    def integer(self, name: str, tag: int = INTEGER) -> int:
         """An INTEGER of the fewest octets (X.690 8.3.2), at most 128 (our limit)."""
-        content = self.content(tag, what)
+        content = self.content(tag, name)
         if not 1 <= len(content) <= MAX_INTEGER_OCTETS:
-            raise Malformed(f"{what} of 1 to {MAX_INTEGER_OCTETS} octets", f"{len(content)}")
+            raise Malformed(f"{name} of 1 to {MAX_INTEGER_OCTETS} octets", f"{len(content)}")
         value = int.from_bytes(content, "big", signed=True)
         if len(content) > 1 and -(1 << 8 * len(content) - 9) <= value < 1 << 8 * len(content) - 9:
-            raise Malformed(f"{what} as an INTEGER of the fewest octets", content.hex())
+            raise Malformed(f"{name} as an INTEGER of the fewest octets", content.hex())
         return value
 
-    def boolean(self, what: str) -> bool:
+    def boolean(self, name: str) -> bool:
         """A BOOLEAN of 00 or FF (X.690 11.1)."""
-        content = self.content(BOOLEAN, what)
+        content = self.content(BOOLEAN, name)
         if content not in (b"\x00", b"\xff"):
-            raise Malformed(f"{what} as 00 or ff", content[:8].hex() or "nothing")
+            raise Malformed(f"{name} as 00 or ff", content[:8].hex() or "nothing")
         return content == b"\xff"
 
-    def oid(self, what: str) -> str:
+    def oid(self, name: str) -> str:
         """An OBJECT IDENTIFIER in its dotted form."""
-        return dotted(self.content(OBJECT_IDENTIFIER, what))
+        return dotted(self.content(OBJECT_IDENTIFIER, name))
 
 
 def _shown(tag: int) -> str:
     return "nothing" if tag == _NOTHING else f"tag {tag:02x}"
 
 
-def _length(data: bytes, at: int, end: int, what: str) -> tuple[int, int]:
+def _length(data: bytes, at: int, end: int, name: str) -> tuple[int, int]:
     """The start of the contents of the element at `at`, and their length in octets as it is stated."""
     start = at + 2
     if start > end:
-        raise Malformed(f"the length of {what}", "nothing")
+        raise Malformed(f"the length of {name}", "nothing")
     size = data[at + 1]
     if size < 0x80:
         return start, size
@@ -134,7 +134,7 @@ def _length(data: bytes, at: int, end: int, what: str) -> tuple[int, int]:
     octets = data[at + 2 : min(start, end)]
     size = int.from_bytes(octets[:8], "big")
     if not octets or octets[0] == 0 or size < 0x80 or start > end or len(octets) > 8:
-        raise Malformed(f"the length of {what} definite and in the fewest octets", data[at + 1 : at + 10].hex())
+        raise Malformed(f"the length of {name} definite and in the fewest octets", data[at + 1 : at + 10].hex())
     return start, size
 
 

@@ -27,17 +27,17 @@ class AlgorithmIdentifier(NamedTuple):
     parameters: bytes = b""
 
     @classmethod
-    def read(cls, reader: Reader, what: str) -> AlgorithmIdentifier:
+    def read(cls, reader: Reader, name: str) -> AlgorithmIdentifier:
         """The next element. Raises Malformed."""
-        element = reader.element(SEQUENCE, what)
+        element = reader.element(SEQUENCE, name)
         if len(element) > MAX_OCTETS:
-            raise Malformed(f"{what} of at most {MAX_OCTETS} octets (our limit)", str(len(element)))
+            raise Malformed(f"{name} of at most {MAX_OCTETS} octets (our limit)", str(len(element)))
         return _algorithm(element)
 
-    def hash_name(self, what: str) -> str:
+    def hash_name(self, name: str) -> str:
         """The hashlib name of this hash. Raises Malformed where it is no hash that is known here."""
         if self.oid not in HASHES_BY_OID or self.parameters not in (b"", _NULL):
-            raise Malformed(f"{what} to be one of {', '.join(HASHES)}", str(self))
+            raise Malformed(f"{name} to be one of {', '.join(HASHES)}", str(self))
         return HASHES_BY_OID[self.oid].name
 
     def without_null(self) -> AlgorithmIdentifier:

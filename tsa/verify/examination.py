@@ -268,14 +268,14 @@ def check_query(examined: Examined, octets: bytes) -> None:
     except Malformed as fault:
         raise NotJudged(f"The query is not a TimeStampReq. {fault} Give the .tsq that the token answers.") from None
     info, has = examined.info, bool(examined.signed.certificates)
-    for what, asked, got, clause in (
+    for name, asked, got, clause in (
         ("messageImprint", query.imprint, info.imprint, "RFC 3161 2.4.2"),
         ("nonce", _hex(query.nonce), _hex(info.nonce), "RFC 3161 2.4.2"),
         ("policy", query.policy or info.policy, info.policy, "RFC 3161 2.4.2"),
         ("what certReq asks", _with_or_without[query.cert_req], _with_or_without[has], "RFC 3161 2.4.1"),
     ):
         if asked != got:
-            sentence = f"The token answers another query: {what} differs."
+            sentence = f"The token answers another query: {name} differs."
             raise NotProved(Step.QUERY, sentence, expected=str(asked), found=str(got), clause=clause)
 
 

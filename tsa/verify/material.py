@@ -35,15 +35,15 @@ def ocsps(octets: bytes) -> list[bytes]:
     return _read(octets, "OCSP RESPONSE", _ocsp, "an OCSP response")
 
 
-def _read(octets: bytes, label: str, load: Callable[[bytes], _T], what: str) -> list[_T]:
+def _read(octets: bytes, label: str, load: Callable[[bytes], _T], name: str) -> list[_T]:
     """The contents of every PEM block with the label, or the octets themselves where they are not PEM, as loaded."""
     try:
         found = [content for kind, content in armoured(octets) if kind == label.encode()]
         if found or b"-----BEGIN" not in octets:
             return [load(content) for content in found or [octets]]
     except (ValueError, x509.InvalidVersion):
-        raise NotJudged(f"What was given is not {what} that can be read: give one in PEM or DER.") from None
-    raise NotJudged(f"In the PEM that was given there is nothing under BEGIN {label}: give {what} in PEM or DER.")
+        raise NotJudged(f"What was given is not {name} that can be read: give one in PEM or DER.") from None
+    raise NotJudged(f"In the PEM that was given there is nothing under BEGIN {label}: give {name} in PEM or DER.")
 
 
 def _crl(octets: bytes) -> bytes:

@@ -107,9 +107,9 @@ class TstInfo:
         return cls(policy, imprint, serial_number, gen_time, accuracy_us, nonce, tsa, critical)
 
 
-def _version_1(fields: Reader, what: str) -> None:
-    if (version := fields.integer(f"the version of {what}")) != 1:
-        raise Malformed(f"version 1 of {what}", str(version))
+def _version_1(fields: Reader, name: str) -> None:
+    if (version := fields.integer(f"the version of {name}")) != 1:
+        raise Malformed(f"version 1 of {name}", str(version))
 
 
 def _gen_time(fields: Reader) -> datetime:
@@ -135,15 +135,15 @@ def _moment(text: bytes) -> datetime | None:
 def _accuracy(fields: Reader) -> int:
     """Accuracy in µs: absent parts are zero."""
     total = 0
-    for tag, unit, allowed, what in (
+    for tag, unit, allowed, name in (
         (INTEGER, 1_000_000, range(1 << 31), "seconds"),
         (0x80, 1_000, range(1, 1000), "millis"),
         (0x81, 1, range(1, 1000), "micros"),
     ):
         if fields.tag == tag:
-            value = fields.integer(what, tag)
+            value = fields.integer(name, tag)
             if value not in allowed:
-                raise Malformed(f"{what} from {allowed.start} to {allowed.stop - 1}", str(value))
+                raise Malformed(f"{name} from {allowed.start} to {allowed.stop - 1}", str(value))
             total += value * unit
     fields.ends("accuracy")
     return total

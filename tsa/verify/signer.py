@@ -48,11 +48,11 @@ def _values(reader: Reader) -> list[bytes]:
     return values
 
 
-def sole_value(attributes: Attributes, kind: str, what: str) -> bytes:
-    """The value of an attribute that must have exactly one; `what` is its name. Raises Malformed."""
+def sole_value(attributes: Attributes, kind: str, name: str) -> bytes:
+    """The value of an attribute that must have exactly one; `name` is that of the attribute. Raises Malformed."""
     values = attributes.get(kind, [])
     if len(values) != 1:
-        raise Malformed(f"one {what} attribute with one value", f"{len(values)}")
+        raise Malformed(f"one {name} attribute with one value", f"{len(values)}")
     return values[0]
 
 
