@@ -98,16 +98,6 @@ def test_history(state: Path) -> None:
     assert [json.loads(line)["kind"] for line in lines] == ["closed", "accepted"]
 
 
-def test_a_gate_is_closed_since_it_was_though_the_reason_has_changed(state: Path) -> None:
-    told = [("closed", 1, "long ago"), ("opened", 2, "well"), ("closed", 3, "they disagree"), ("closed", 4, "by more")]
-    with closing(Journal(state)) as journal:
-        assert journal.gate() is None
-        journal.write(*(JournalEntry(NOW + at, kind, None, None, None, None, why) for kind, at, why in told))
-        gate = journal.gate()
-    assert gate is not None
-    assert (gate.at, gate.why) == (NOW + 3, "by more")
-
-
 def test_there_is_nothing_to_accept_while_the_ledger_is_not_ahead(state: Path) -> None:
     with pytest.raises(
         ClockFault, match=r"nothing to accept: the ledger's newest stamp or file, of never, is not in the future"
@@ -119,13 +109,6 @@ def test_what_a_server_stamps_at_this_moment_is_not_ahead(state: Path, monkeypat
     monkeypatch.setattr(clock, "newest_gen_time", lambda *_: time.time_ns() // 1_000)
     with pytest.raises(ClockFault, match="nothing to accept"):
         run("clock", "accept", "--dir", state)
-
-
-def test_a_journal_of_a_newer_program_is_left_alone(state: Path) -> None:
-    with closing(Journal(state)) as journal:
-        journal._connection.execute("PRAGMA user_version = 2")
-    with pytest.raises(JournalFault, match="use the newer program"):
-        Journal(state)
 
 
 def test_a_journal_that_is_none_is_told(state: Path) -> None:
