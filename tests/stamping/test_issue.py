@@ -103,8 +103,8 @@ class Till:
 
     def used(self, caller: Application) -> tuple[int, int]:
         """(stamps, refusals) of the hour that it is."""
-        counters = self.authority.books.counters
-        return counters.used(caller.id, counters.window(self.now))
+        quota = self.authority.books.quota
+        return quota.used(caller.id, quota.window(self.now))
 
 
 def assert_answers(asked_and_answered: Sequence[tuple[bytes, bytes | Refusal]], kinds: Sequence[type]) -> None:

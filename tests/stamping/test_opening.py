@@ -156,7 +156,7 @@ async def test_what_proves_the_key_is_neither_billed_nor_recorded(state: Path) -
     response = await stamp_unbilled(ready, octets)
     assert check_token(response, octets).certificate == ready.tsu.chain.certificate
     gen_time, _ = ready.moment()
-    assert (ledger.entries, kept.counters.used(0, kept.counters.window(gen_time))) == ([], (0, 0))
+    assert (ledger.entries, kept.quota.used(0, kept.quota.window(gen_time))) == ([], (0, 0))
     ready.pool.close()
 
 

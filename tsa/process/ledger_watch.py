@@ -51,6 +51,6 @@ class LedgerWatch:
         place = place_of(self._worker, epoch)
         books.serials.move(place)
         self._ledger.move(place)
-        books.counters.forget_after(books.clock.wall_us())
+        books.quota.forget_after(books.clock.wall_us())
         books.clock.begin_epoch(epoch)
         log.info("newest genTime accepted as wrong", worker=self._worker, ledger=place)

@@ -90,7 +90,7 @@ class _Api:
     async def usage(self, request: web.Request, application: Application) -> web.Response:
         """The application's windows, newest first: what it could have, what it had, what it was refused."""
         since = _since(request.query.get("since", ""))
-        length = self._service.books.counters.window_s
+        length = self._service.books.quota.window_s
         state = self._service.intake.authority.config.dir
         kept = await asyncio.to_thread(read_windows, state, application.id, since, USAGE_ROWS)
         windows = {window.start: window for window in kept}
@@ -103,11 +103,11 @@ class _Api:
 
         In the event loop, as all that takes the counters' lock: it is one of the process, not of a thread.
         """
-        counters = self._service.books.counters
-        window = counters.window(time.time_ns() // 1_000)
-        starts = {each: each * counters.window_s for each in (window, window - 1)}
+        quota = self._service.books.quota
+        window = quota.window(time.time_ns() // 1_000)
+        starts = {each: each * quota.window_s for each in (window, window - 1)}
         counted = [
-            Window(start, application.capacity(start), *counters.used(application.id, each))
+            Window(start, application.capacity(start), *quota.used(application.id, each))
             for each, start in starts.items()
         ]
         return [each for each in counted if each.start == starts[window] or each.stamps or each.refusals]

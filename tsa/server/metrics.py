@@ -28,7 +28,7 @@ def render(service: Service, meters: Sequence[Meter]) -> tuple[bytes, str]:
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Counts(meters))
-    registry.register(_Applications(service.callers.applications.everyone, service.books.counters))
+    registry.register(_Applications(service.callers.applications.everyone, service.books.quota))
     registry.register(_Process(service))
     return generate_latest(registry), CONTENT_TYPE_LATEST
 

@@ -47,4 +47,4 @@ class Books:
     clock: Clock
     serials: SerialNumbers
     ledger: LedgerWriter
-    counters: Quota
+    quota: Quota

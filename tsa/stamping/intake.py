@@ -111,7 +111,7 @@ class Intake:
         """Answer with a refusal. Every refusal of a stamp passes here, and is counted here alone (decision 5)."""
         self._meter.refused(refusal)
         if refusal.counts_for_application:
-            self.authority.books.counters.refused(job.application.id, time.time_ns() // 1_000)
+            self.authority.books.quota.refused(job.application.id, time.time_ns() // 1_000)
         self._deliver(job, refusal)
 
     @property

@@ -100,11 +100,11 @@ class Authority:
         """Put an answer in the place of each request that gets one. Raises Refusal, of the whole batch, or a fault."""
         gen_time, accuracy = self.moment()
         wanted = Counter(job.application for job in batch)
-        paid = self.books.counters.debit(wanted, gen_time)
+        paid = self.books.quota.debit(wanted, gen_time)
         if paid == wanted:
             answers[:] = await self._issue_paid(batch, paid, gen_time, accuracy)
             return
-        places, length = _affordable(batch, paid), self.books.counters.window_s
+        places, length = _affordable(batch, paid), self.books.quota.window_s
         exhausted = {each: _refusal(Exhaustion.of(each, gen_time, length)) for each in wanted}
         for at in set(range(len(batch))).difference(places):
             answers[at] = exhausted[batch[at].application]
@@ -123,7 +123,7 @@ class Authority:
                 await place.commit(entries, self._record)
         except Exception as fault:
             if not isinstance(fault, LedgerFault) or fault.lost:
-                self.books.counters.give_back(paid, gen_time)
+                self.books.quota.give_back(paid, gen_time)
             raise
         return tokens
 
