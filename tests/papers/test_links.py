@@ -50,9 +50,19 @@ def wrong_paths(text: str) -> Iterator[str]:
     yield from (path.name for path in modules if not path.with_suffix(".py").exists())
 
 
+def uneven_tables(text: str) -> Iterator[str]:
+    """Rows of a table that have more or fewer cells than its head; a bar in code ends a cell, too (GFM 4.10)."""
+    cells = 0
+    for line in text.replace("\\|", "").splitlines():
+        cells = (cells or line.count("|")) if line.startswith("|") else 0
+        if cells and line.count("|") != cells:
+            yield line
+
+
 @pytest.mark.parametrize("page", papers(), ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_leads_somewhere_and_every_table_is_even(page: Path) -> None:
     assert list(broken_links(page, page.read_text())) == []
+    assert list(uneven_tables(page.read_text())) == []
 
 
 @pytest.mark.parametrize(
@@ -66,6 +76,10 @@ def test_every_path_that_is_named_is_there(name: str) -> None:
 def test_every_paper_of_docs_is_reached_from_the_readme() -> None:
     linked = {link["file"] for link in LINK.finditer((ROOT / "README.md").read_text())}
     assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= linked
+
+
+def test_an_uneven_table_would_be_seen() -> None:
+    assert list(uneven_tables("| a | b |\n|---|---|\n| c | \\| |\n| f |\n\n| g |\n")) == ["| f |"]
 
 
 def test_a_wrong_link_would_be_seen() -> None:
