@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +42,7 @@ async def stamp_months(state: Path, worker: int = 0, months: tuple[int, ...] = (
 @pytest.fixture(autouse=True)
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the year 2100, so that nothing is too young to go."""
-    monkeypatch.setattr(retention.time, "time", lambda: first_of(2100, 1) / 1e6)
+    monkeypatch.setattr(time, "time", lambda: first_of(2100, 1) / 1e6)
 
 
 @pytest.fixture

@@ -5,13 +5,16 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from signer.key import SigningKey
+from signer.pool import SigningPool
 from tests.support.faulty_ledger import START, Desk, assert_whole, control, keep_heads
 from tests.support.units import unit
 from tsa.ledger import segment
@@ -43,7 +46,7 @@ class Watched(sqlite3.Connection):
     began = threading.Semaphore(0)
     running = most = commits = 0
 
-    def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
         if sql != "COMMIT" or threading.current_thread() is threading.main_thread():
             return super().execute(sql, *parameters)
         Watched.running += 1
@@ -62,7 +65,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> type[Watched]:
     Watched.gate, Watched.began = threading.Semaphore(0), threading.Semaphore(0)
     Watched.running = Watched.most = Watched.commits = 0
     connect = sqlite3.connect
-    monkeypatch.setattr(ledgers.sqlite3, "connect", lambda *args, **more: connect(*args, factory=Watched, **more))
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **more: connect(*args, factory=Watched, **more))
     return Watched
 
 
@@ -110,6 +113,7 @@ async def test_a_client_that_goes_away_leaves_the_others_alone(state: Path, watc
     [gone, token, gone_too] = await asyncio.gather(*stamping, return_exceptions=True)
     assert isinstance(gone, asyncio.CancelledError)
     assert isinstance(gone_too, asyncio.CancelledError)
+    assert isinstance(token, list)
     assert tokens(state)[1] == token[0]
     watched.gate.release()
     assert await desk.stamp([4]) == tokens(state)[3:]
@@ -132,11 +136,11 @@ def test_rows_are_durable_when_the_token_leaves(state: Path) -> None:
     assert_whole(state, 50)
 
 
-class Gates:
+class Gates(SigningPool):
     """A signing pool with threads, of which a test says who is done first."""
 
-    def __init__(self, sign: Callable[[bytes], bytes]) -> None:
-        self._sign = sign
+    def __init__(self, key: SigningKey) -> None:
+        super().__init__(key, 1)
         self.gates: list[asyncio.Future[None]] = []
 
     async def sign(self, batch: Sequence[bytes]) -> list[bytes]:
@@ -149,7 +153,7 @@ class Gates:
 async def test_rows_are_in_the_order_of_gen_time_whoever_signs_faster(state: Path) -> None:
     """Slow keys sign in threads: the batch that was taken first may be signed last, or never."""
     desk = Desk(state).open()
-    pool = desk.authority.pool = Gates(desk.authority.pool._sign)  # type: ignore[assignment]
+    pool = desk.authority.pool = Gates(desk.authority.tsu.key)
     batches = [asyncio.create_task(desk.issue([number])) for number in range(4)]
     while len(pool.gates) < 4:
         await asyncio.sleep(0)

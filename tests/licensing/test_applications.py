@@ -3,12 +3,14 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.applications import Parts
 from tsa.licensing.applications import (
     ANONYMOUS,
     Application,
@@ -32,17 +34,18 @@ SUBJECT = "CN=app,O=Example"
 NOW = 1_900_000_000
 
 
-def application(number: int, name: str, **parts: object) -> Application:
-    """One that nothing restricts but `parts`."""
-    values = {"key_hash": None, "policy": None, "networks": (), "certificate_subject": None, "disabled": False}
-    return Application(id=number, name=name, licences=(), **{**values, **parts})
+def application(number: int, name: str) -> Application:
+    """One that nothing restricts."""
+    return Application(number, name, None, None, (), None, disabled=False, licences=())
 
 
 NOBODY = application(1, ANONYMOUS)
-BANK = application(2, "bank", key_hash=key_hash("bank key"), certificate_subject=SUBJECT)
-GONE = application(3, "gone", key_hash=key_hash("gone key"), certificate_subject="CN=gone", disabled=True)
-NEAR = application(
-    4, "near", key_hash=key_hash("near key"), networks=(ip_network("10.1.0.0/16"), ip_network("2001:db8::/32"))
+BANK = replace(application(2, "bank"), key_hash=key_hash("bank key"), certificate_subject=SUBJECT)
+GONE = replace(application(3, "gone"), key_hash=key_hash("gone key"), certificate_subject="CN=gone", disabled=True)
+NEAR = replace(
+    application(4, "near"),
+    key_hash=key_hash("near key"),
+    networks=(ip_network("10.1.0.0/16"), ip_network("2001:db8::/32")),
 )
 EVERYONE = (NOBODY, BANK, GONE, NEAR)
 
@@ -79,7 +82,7 @@ def test_whoever_shows_nothing_is_anonymous_where_that_is_allowed() -> None:
 
 
 def test_the_anonymous_application_can_be_disabled_too() -> None:
-    nobody = application(1, ANONYMOUS, disabled=True)
+    nobody = replace(NOBODY, disabled=True)
     with pytest.raises(UnknownCaller):
         Applications([nobody], anonymous=True).find(None, None, "192.0.2.1")
 
@@ -178,7 +181,7 @@ def test_what_is_added_is_read_again(store: SqliteApplications) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_and_changes_nothing(
-    store: SqliteApplications, name: str, parts: dict[str, object], sentence: str
+    store: SqliteApplications, name: str, parts: Parts, sentence: str
 ) -> None:
     add(store, "taken", key=new_key(), certificate_subject=SUBJECT)
     before = list(store.control.connection.iterdump())

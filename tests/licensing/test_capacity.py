@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import time
 from collections.abc import Sequence
 
@@ -10,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.units import application, config
-from tsa.licensing import capacity
 from tsa.licensing.applications import Application
 from tsa.licensing.capacity import STAMP_OVERHEAD_US, measure, most_signing_workers, worker_count
 from tsa.licensing.contract import Licence
@@ -21,7 +21,7 @@ P256_US, SLOW_US = 22.0, 1_500.0
 
 def has(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
     """Give the machine so many cores."""
-    monkeypatch.setattr(capacity.os, "sched_getaffinity", lambda _pid: set(range(cores)))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)))
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import random
 import signal
 import struct
 from collections.abc import Callable
+from functools import partial
 from mmap import mmap
 
 import pytest
@@ -111,7 +112,7 @@ def test_the_capacity_is_exact_while_processes_pass_into_the_next_window_one_by_
 
     children = Children()
     for batches in (10, 600, 1_500, 3_000):
-        children.fork(lambda batches=batches: work(batches))
+        children.fork(partial(work, batches))
     children.begin()
     assert [sum(each) for each in zip(*children.results(), strict=True)] == [5_000, 5_000]
     assert (used(counters, one)[0], used(counters, one, NEXT)[0]) == (5_000, 5_000)

@@ -106,11 +106,10 @@ async def test_counters_are_what_the_ledger_has(state: Path) -> None:
 
 async def test_what_was_used_is_not_sold_again(state: Path) -> None:
     await stamp_both(Desk(state), 100)
-    after = Desk(state)
-    after.time_us = START + 10_000_000
-    restore(config(dir=state), after.counters, after.time_us)
-    wanted = {after.anyone: CAPACITY}
-    assert after.counters.debit(wanted, after.time_us) == {after.anyone: CAPACITY - 100}
+    counters, now = Counters(3600), START + 10_000_000
+    after = Desk(state, counters=counters)
+    restore(config(dir=state), counters, now)
+    assert counters.debit({after.anyone: CAPACITY}, now) == {after.anyone: CAPACITY - 100}
 
 
 async def test_a_ledger_that_cannot_be_read_is_not_taken_for_an_empty_one(state: Path) -> None:

@@ -36,7 +36,7 @@ def state(tmp_path: Path) -> Path:
 
 def kept_witness(state: Path) -> tuple[str, str, bytes]:
     [(by, heads, response)] = rows(state, "SELECT by, heads, response FROM witness")
-    return str(by), str(heads), bytes(response)  # type: ignore[arg-type]
+    return by, heads, response
 
 
 def judge(witness: Server, heads: str, response: bytes) -> int:

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from base64 import b64encode
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,12 +22,12 @@ TLS = '[tls]\ncertificate = "certs/tls.pem"\nkey = "keys/tls.key"\n'
 
 def public_key(kind: str) -> str:
     """The base64 of a public key in DER."""
-    private = {
-        "ed25519": ed25519.Ed25519PrivateKey.generate,
-        "x25519": x25519.X25519PrivateKey.generate,
-        "p256": lambda: ec.generate_private_key(ec.SECP256R1()),
-    }[kind]()
-    return b64encode(private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+    keys: dict[str, Callable[[], ed25519.Ed25519PublicKey | x25519.X25519PublicKey | ec.EllipticCurvePublicKey]] = {
+        "ed25519": lambda: ed25519.Ed25519PrivateKey.generate().public_key(),
+        "x25519": lambda: x25519.X25519PrivateKey.generate().public_key(),
+        "p256": lambda: ec.generate_private_key(ec.SECP256R1()).public_key(),
+    }
+    return b64encode(keys[kind]().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
 def config_of(state: Path, text: str, **server: object) -> Config:

@@ -23,6 +23,7 @@ from tsa.ledger.writer import SegmentWriter
 from tsa.licensing.applications import Application, ensure_anonymous
 from tsa.licensing.contract import Licence
 from tsa.licensing.counters import Counters
+from tsa.licensing.quota import Quota
 from tsa.licensing.store import SqliteApplications
 from tsa.process.bookkeeping import keep
 from tsa.protocol.errors import Refusal
@@ -63,14 +64,12 @@ def query_for(number: int, *, cert_req: bool = True) -> Query:
 class Desk:
     """An authority of worker `worker`; `time_us` is what its clock says, and moves on by 1 ms with each batch."""
 
-    def __init__(
-        self, state: Path, worker: int = 0, *, roll_octets: int = HUGE, counters: Counters | None = None
-    ) -> None:
+    def __init__(self, state: Path, worker: int = 0, *, roll_octets: int = HUGE, counters: Quota | None = None) -> None:
         self.state = state
         self.folder = layout.ledger(state)
         self.time_us = START
         self.anyone = application()
-        self.counters = counters or Counters(3600)
+        self.counters: Quota = counters or Counters(3600)
         self.ledger = SegmentWriter(self.folder, worker, roll_octets, shared_meters(1)[0])
         self._books = Books(
             clock(lambda: self.time_us * 1_000), SerialNumbers(NODE, worker), self.ledger, self.counters

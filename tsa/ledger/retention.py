@@ -79,11 +79,7 @@ def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = target.with_name(f"{target.name}.part")
     draft.unlink(missing_ok=True)
-    with (
-        closing(sqlite.open_to_read(source)) as original,
-        closing(sqlite3.connect(draft)) as copy,
-    ):
-        original.backup(copy)
+    sqlite.copy(source, draft)
     draft.chmod(0o600)
     draft.rename(target)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,12 @@ def open_to_write(path: Path, wait_s: float, *, create: bool = False, threads: b
 def open_to_read(path: Path, wait_s: float = READ_WAIT_S) -> sqlite3.Connection:
     """A connection that reads beside the file's writer, who never waits for it. Raises sqlite3.Error."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=wait_s, isolation_level=None)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Write a consistent copy of a file, which others may be using, to a new file. Raises sqlite3.Error."""
+    with closing(open_to_read(source)) as original, closing(sqlite3.connect(target)) as written:
+        original.backup(written)
 
 
 def open_laid_out(path: Path, schema: Schema, wait_s: float) -> sqlite3.Connection:
