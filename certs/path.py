@@ -1,4 +1,9 @@
-"""The path from a signer's certificate to an anchor, valid at a given time (RFC 5280 6), by pyhanko-certvalidator."""
+"""The path from a signer's certificate to an anchor, valid at a given time (RFC 5280 6), by pyhanko-certvalidator.
+
+certs/chain.py has another search, for the TSA's own chain. That one goes by names and signatures alone, so that
+check_fitness can name the fault of a CA; here such a CA is on no path. Names match by RFC 5280 7.1 here, octet for
+octet there.
+"""
 
 from __future__ import annotations
 
