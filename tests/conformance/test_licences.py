@@ -13,6 +13,7 @@ from tests.support.applications import basic, bearer
 from tests.support.http import Answer, Connection, post_bytes
 from tests.support.processes import wait_until
 from tests.support.query import Query
+from tests.support.raw_client import known
 from tests.support.stamping import Authority
 from tests.support.token import refusal
 
@@ -45,21 +46,10 @@ def register(members: Authority) -> Callable[..., str]:
 
     def add(licences: int = 1000, name: str | None = None) -> str:
         key = applications.add(members.server.directory, name or next(names), licences)
-        wait_until(lambda: _known(members, key), "the application is known")
+        wait_until(lambda: known(members.server, key), "the application is known")
         return key
 
     return add
-
-
-def _known(members: Authority, key: str) -> bool:
-    with members.connect() as connection:
-        status = connection.ask(_get("/api/v1/usage", bearer(key))).status
-    assert status in (200, 403)
-    return status == 200
-
-
-def _get(path: str, *headers: str) -> bytes:
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: tsa.test", *headers, "", ""]).encode()
 
 
 def post(path: str = "/", *headers: str) -> tuple[bytes, Query]:
@@ -124,7 +114,7 @@ def test_unknown_and_disabled_look_alike(
     name = next(names)
     key, other = register(name=name), register()
     applications.disable(members.server.directory, name)
-    wait_until(lambda: not _known(members, key), "the application is disabled")
+    wait_until(lambda: not known(members.server, key), "the application is disabled")
     disabled, unknown = connection.ask(post("/", bearer(key))[0]), connection.ask(post("/", bearer("y" * 43))[0])
     refusal(disabled, "badRequest", status=403)
     assert _without_date(disabled) == _without_date(unknown)

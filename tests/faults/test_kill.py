@@ -69,7 +69,7 @@ def assert_whole(directory: Path) -> None:
 def used(server: Server, key: str) -> int:
     """What an application is billed, by the server's own account."""
     with server.connect() as connection:
-        answer = connection.ask(f"GET /api/v1/usage HTTP/1.1\r\nHost: tsa.test\r\n{bearer(key)}\r\n\r\n".encode())
+        answer = connection.get("/api/v1/usage", bearer(key))
     assert answer.status == 200, answer
     return sum(window["stamps"] for window in json.loads(answer.body))
 

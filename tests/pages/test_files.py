@@ -23,9 +23,8 @@ POLICY = {
 
 
 def get(authority: Authority, path: str, *headers: str) -> Answer:
-    head = "\r\n".join([f"GET {path} HTTP/1.1", "Host: tsa.test", *headers])
     with authority.connect() as connection:
-        return connection.ask(f"{head}\r\n\r\n".encode())
+        return connection.get(path, *headers)
 
 
 def test_every_file_is_served(authority: Authority) -> None:

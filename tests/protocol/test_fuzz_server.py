@@ -12,6 +12,7 @@ from tests.conftest import SECOND_POLICY, Fleet
 from tests.support.counts import times
 from tests.support.http import REPLY_TYPE, Answer, Connection, GoneError, chunked, post_bytes
 from tests.support.mutations import GOOD, check_response, mutations
+from tests.support.raw_client import ledger_rows
 from tests.support.server import Server
 from tests.support.stamping import Authority
 
@@ -62,14 +63,7 @@ def test_damaged_requests_are_answered_on_connections_that_stay(authority: Autho
                 granted += sum(stamped(connection.answer(), octets) for octets in share)
             asked += PIPELINED * len(connections)
     assert asked // 10 < granted < asked * 9 // 10
-    assert rows(authority) >= granted
-
-
-def rows(authority: Authority) -> int:
-    """How many rows the ledger of the one worker has, by the metrics."""
-    with authority.connect() as connection:
-        [line] = re.findall(rb"(?m)^tsa_ledger_seq\{.*\} (\S+)$", connection.get("/metrics").body)
-    return int(float(line))
+    assert sum(ledger_rows(authority.server)) >= granted
 
 
 def stamped(answer: Answer, octets: bytes) -> bool:

@@ -27,11 +27,6 @@ HOUR = 3600
 USAGE = "/api/v1/usage"
 
 
-def get(connection: Connection, path: str, *headers: str) -> Answer:
-    """The answer to a GET with these headers."""
-    return connection.ask("\r\n".join([f"GET {path} HTTP/1.1", "Host: tsa.test", *headers, "", ""]).encode())
-
-
 def stamp_path(serial: int) -> str:
     return f"/api/v1/stamps/{serial:x}"
 
@@ -48,7 +43,7 @@ def error(answer: Answer, status: int) -> str:
 
 def windows(connection: Connection, key: str, query: str = "") -> list[dict[str, Any]]:
     """The caller's usage."""
-    answer = get(connection, USAGE + query, bearer(key))
+    answer = connection.get(USAGE + query, bearer(key))
     assert answer.status == 200, answer
     found: list[dict[str, Any]] = json.loads(answer.body)
     return found
@@ -100,7 +95,7 @@ def test_a_stamp_as_it_was_sent(authority: Authority, connection: Connection, ke
     serial = authority.judge(sent, query).info.serial
     for path in (stamp_path(serial), f"/api/v1/stamps/{serial:X}", f"/api/v1/stamps/{serial:040x}"):
         for header in (bearer(key), basic(key)):
-            got = get(connection, path, header)
+            got = connection.get(path, header)
             assert (got.status, got.header("content-type")) == (200, "application/timestamp-reply")
             assert got.body == sent.body
 
@@ -118,7 +113,7 @@ def test_a_stamp_of_any_worker_is_told_by_each(start: Start) -> None:
     assert len(heads) == 2
     assert min(heads) > 0, "both workers have stamped"
     for connection in opened:
-        assert {serial: get(connection, stamp_path(serial), bearer(key)).body for serial in tokens} == tokens
+        assert {serial: connection.get(stamp_path(serial), bearer(key)).body for serial in tokens} == tokens
         connection.socket.close()
 
 
@@ -127,32 +122,32 @@ def test_anothers_stamp_looks_like_none(authority: Authority, connection: Connec
     other = register(authority, "other")
     serial = authority.judge(post(connection, other, query), query).info.serial
     serials = [serial, authority.stamp(connection, anonymous).info.serial, serial + 1, serial >> 8, 0, 2**160 - 1]
-    answers = [get(connection, stamp_path(each), bearer(key)) for each in serials]
+    answers = [connection.get(stamp_path(each), bearer(key)) for each in serials]
     assert len({error(answer, 404) for answer in answers}) == 1
     assert len({len(answer.body) for answer in answers}) == 1
-    assert get(connection, stamp_path(serial), bearer(other)).status == 200
+    assert connection.get(stamp_path(serial), bearer(other)).status == 200
 
 
 @pytest.mark.parametrize("serial", ["xyz", "-1", "0x12", "12%20", "1" * 41, "%D9%A1"])
 def test_what_is_no_serial(connection: Connection, key: str, serial: str) -> None:
-    assert "hexadecimal" in error(get(connection, f"/api/v1/stamps/{serial}", bearer(key)), 400)
+    assert "hexadecimal" in error(connection.get(f"/api/v1/stamps/{serial}", bearer(key)), 400)
 
 
 @pytest.mark.parametrize("path", [USAGE, stamp_path(1), "/api/v1/stamps/xyz"])
 def test_who_may_ask(connection: Connection, key: str, path: str) -> None:
     """Registered applications; anonymous callers are none, though they may stamp."""
-    answer = get(connection, path)
+    answer = connection.get(path)
     assert "APP_KEY" in error(answer, 401)
     assert answer.header("www-authenticate") == 'Basic realm="tsa"'
     for header in (bearer("x" * 43), basic(key[:-1]), "Authorization: Digest x"):
-        error(get(connection, path, header), 403)
-    assert get(connection, USAGE, bearer(key)).status == 200
+        error(connection.get(path, header), 403)
+    assert connection.get(USAGE, bearer(key)).status == 200
 
 
 def test_a_disabled_application_is_told_nothing(authority: Authority, connection: Connection, key: str) -> None:
     applications.disable(authority.server.directory, "test_a_disabled_application_is_told_nothing")
-    wait_until(lambda: get(connection, USAGE, bearer(key)).status == 403, "the application is disabled")
-    assert get(connection, stamp_path(1), bearer(key)).body == get(connection, stamp_path(1), bearer("x" * 43)).body
+    wait_until(lambda: connection.get(USAGE, bearer(key)).status == 403, "the application is disabled")
+    assert connection.get(stamp_path(1), bearer(key)).body == connection.get(stamp_path(1), bearer("x" * 43)).body
 
 
 def test_a_ledger_that_cannot_be_read(authority: Authority, connection: Connection, key: str) -> None:
@@ -164,10 +159,10 @@ def test_a_ledger_that_cannot_be_read(authority: Authority, connection: Connecti
     file.rename(aside)
     file.write_bytes(b"This is no database." * 100)
     try:
-        assert "ledger" not in error(get(connection, stamp_path(serial), bearer(key)), 503)
+        assert "ledger" not in error(connection.get(stamp_path(serial), bearer(key)), 503)
     finally:
         aside.rename(file)
-    assert get(connection, stamp_path(serial), bearer(key)).status == 200
+    assert connection.get(stamp_path(serial), bearer(key)).status == 200
 
 
 # Usage.
@@ -246,7 +241,7 @@ def test_usage_has_at_most_a_thousand_windows(authority: Authority, connection: 
 
 @pytest.mark.parametrize("since", ["yesterday", "1", "2025-13-01", "%00"])
 def test_since_that_is_no_time(connection: Connection, key: str, since: str) -> None:
-    assert "ISO 8601" in error(get(connection, f"{USAGE}?since={since}", bearer(key)), 400)
+    assert "ISO 8601" in error(connection.get(f"{USAGE}?since={since}", bearer(key)), 400)
 
 
 # Metrics.
@@ -256,7 +251,7 @@ Samples = dict[tuple[str, str], float]
 
 def samples(connection: Connection) -> Samples:
     """The samples of /metrics that have one label or none, by name and the label's value."""
-    page = get(connection, "/metrics").body.decode()
+    page = connection.get("/metrics").body.decode()
     families = text_string_to_metric_families(page)
     found = [sample for family in families for sample in family.samples if len(sample.labels) <= 1]
     return {(sample.name, "".join(sample.labels.values())): sample.value for sample in found}

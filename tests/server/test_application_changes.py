@@ -10,7 +10,7 @@ from tests.support.applications import basic, bearer
 from tests.support.http import Connection, chunked, post_bytes
 from tests.support.processes import events, wait_for_event, wait_until
 from tests.support.query import Query
-from tests.support.raw_client import BOTH_SIDES, ask, known, register, usage_status
+from tests.support.raw_client import BOTH_SIDES, ask, known, ledger_rows, register, wait_known
 from tests.support.server import Server
 from tests.support.stamping import Authority
 from tests.support.token import refusal
@@ -33,7 +33,7 @@ def test_changes_reach_every_worker(start: Start, via: str) -> None:
     opened = [authority.connect(via) for _ in range(16)]
     for connection in opened:
         authority.stamp(connection)
-    assert min(rows_by_worker(server)) > 0, "both workers have some of the connections"
+    assert min(ledger_rows(server)) > 0, "both workers have some of the connections"
 
     def all_answer(key: str, status: int) -> None:
         for connection in opened:
@@ -53,18 +53,11 @@ def test_changes_reach_every_worker(start: Start, via: str) -> None:
     assert len(events(server, "worker serves")) == 2, "no worker was started again"
 
 
-def rows_by_worker(server: Server) -> list[int]:
-    """How many rows each worker's ledger has, by the metrics."""
-    with server.connect() as connection:
-        lines = connection.get("/metrics").body.decode().splitlines()
-    return [int(float(line.split()[-1])) for line in lines if line.startswith("tsa_ledger_seq{")]
-
-
 def test_more_licences_count_at_once(start: Start) -> None:
     server = start(workers=2, options={("licence", "stamps_per_licence_hour"): 4})
     key = applications.add(server.directory, "growing", 1)
     with server.connect() as connection:
-        wait_until(lambda: usage_status(connection, key) == 200, "the application is known")
+        wait_known(connection, key)
         statuses = [ask(connection, bearer(key)).status for _ in range(6)]
         assert statuses == [200] * 4 + [429] * 2
         applications.grant_more(server.directory, "growing", 2)

@@ -101,8 +101,7 @@ def test_networks(
 def usage_from(server: Server, source: str, *headers: str) -> int:
     """The status of GET /api/v1/usage from an address of ours."""
     with From(server.address, source) as connection:
-        request = "\r\n".join(["GET /api/v1/usage HTTP/1.1", "Host: tsa.test", *headers, "", ""])
-        return connection.ask(request.encode()).status
+        return connection.get("/api/v1/usage", *headers).status
 
 
 class Peer(asyncio.BaseTransport):

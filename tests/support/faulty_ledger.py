@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from signer.pool import SigningPool
 from tests.support import query as queries
 from tests.support.clock import clock
 from tests.support.query import Query
-from tests.support.units import NODE, config, unit
+from tests.support.units import NODE, Asked, config, unit
 from tsa.ledger import audit as auditing
 from tsa.ledger.audit import SegmentVerdict
 from tsa.ledger.heads import read_heads
@@ -27,7 +27,6 @@ from tsa.licensing.quota import Quota
 from tsa.licensing.store import SqliteApplications
 from tsa.process.bookkeeping import keep
 from tsa.protocol.errors import Refusal
-from tsa.protocol.tsp import TimeStampReq
 from tsa.stamping.books import Books
 from tsa.stamping.issue import Authority
 from tsa.stamping.tsu import TimeStampingUnit
@@ -44,15 +43,6 @@ CAPACITY = 1_000_000
 def application(number: int = 1, name: str = "anonymous") -> Application:
     """An application with licences enough."""
     return Application(number, name, None, None, (), None, disabled=False, licences=(Licence(1, CAPACITY, 0, None),))
-
-
-@dataclass(slots=True)
-class Asked:
-    """A request that was admitted."""
-
-    application: Application
-    request: TimeStampReq
-    policy: bytes
 
 
 def query_for(number: int, *, cert_req: bool = True) -> Query:

@@ -81,9 +81,9 @@ class Connection:
         """POST a TimeStampReq."""
         return self.ask(post_bytes(body, path))
 
-    def get(self, path: str) -> Answer:
-        """GET *path*."""
-        return self.ask(f"GET {path} HTTP/1.1\r\nHost: tsa.test\r\n\r\n".encode())
+    def get(self, path: str, *headers: str) -> Answer:
+        """GET *path*, with further header lines."""
+        return self.ask("\r\n".join([f"GET {path} HTTP/1.1", "Host: tsa.test", *headers, "", ""]).encode())
 
     def answer(self) -> Answer:
         """The next final answer; interim ones go to `interim`. Raises `GoneError` at the end of the stream."""

@@ -22,7 +22,9 @@ def ask(connection: Connection, *headers: str, path: str = "/") -> Answer:
 def known(server: Server, key: str) -> bool:
     """Whether the worker that answers knows the key."""
     with server.connect() as connection:
-        return usage_status(connection, key) == 200
+        status = usage_status(connection, key)
+    assert status in (200, 403)
+    return status == 200
 
 
 def wait_known(connection: Connection, key: str) -> None:
@@ -32,7 +34,14 @@ def wait_known(connection: Connection, key: str) -> None:
 
 def usage_status(connection: Connection, key: str) -> int:
     """The status of GET /api/v1/usage, which costs no stamp."""
-    return connection.ask(f"GET /api/v1/usage HTTP/1.1\r\nHost: tsa.test\r\n{bearer(key)}\r\n\r\n".encode()).status
+    return connection.get("/api/v1/usage", bearer(key)).status
+
+
+def ledger_rows(server: Server) -> list[int]:
+    """How many rows the ledger of each worker has, by the metrics."""
+    with server.connect() as connection:
+        lines = connection.get("/metrics").body.decode().splitlines()
+    return [int(float(line.split()[-1])) for line in lines if line.startswith("tsa_ledger_seq{")]
 
 
 def register(server: Server, name: str, licences: int = 2, **parts: Unpack[Parts]) -> str:

@@ -6,6 +6,7 @@ import threading
 import time
 
 from tests.support.http import Connection, GoneError, post_bytes
+from tests.support.processes import wait_until
 from tests.support.query import Query
 
 GRANTED = b"\x30\x03\x02\x01\x00"
@@ -30,10 +31,8 @@ class Load:
 
     def wait_for(self, count: int, seconds: float = 20.0) -> None:
         """Until so many more tokens have been received."""
-        wanted, limit = len(self.tokens) + count, time.monotonic() + seconds
-        while len(self.tokens) < wanted:
-            assert time.monotonic() < limit, f"{wanted - len(self.tokens)} of {count} tokens did not come"
-            time.sleep(0.001)
+        wanted = len(self.tokens) + count
+        wait_until(lambda: len(self.tokens) >= wanted, f"{count} further tokens", seconds)
 
     def end(self) -> None:
         """Ask for no more, and wait for what is outstanding."""
