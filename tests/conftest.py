@@ -11,6 +11,31 @@ from tests.support.stamping import Authority
 
 KEY_TYPES = ["p256", "p384", "p521", "rsa2048", "rsa3072", "rsa4096", "ed25519"]
 SECOND_POLICY = "2.999.3161.2"
+TESTS = Path(__file__).parent
+# Folders, files and tests with servers of their own, time that must pass, or much repetition.
+SLOW = (
+    "bench/capacity/test_suite.py",
+    "bench/cost/test_ceiling.py",
+    "bench/cost/test_compare.py",
+    "bench/cost/test_scale.py",
+    "clock/test_gate.py",
+    "conformance/test_limits.py",
+    "faults/test_disk.py",
+    "faults/test_kill.py",
+    "house/test_setup.py",
+    "interop",
+    "pages",
+    "process/test_supervise.py",
+    "protocol/test_fuzz_server.py",
+    "server/test_capacity.py",
+    "server/test_clock_accept.py",
+    "server/test_deadlines.py",
+    "server/test_drain.py",
+    "server/test_reload.py",
+    "server/test_tls.py",
+    "stamping/test_fairness.py::test_over_sockets",
+    "stamping/test_fuzz.py",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Say so before the modules with these tests are imported."""
     counts.FACTOR = config.getoption("--long")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what `make test-quick` leaves out."""
+    if f"{item.path.relative_to(TESTS)}::{item.name}".startswith(SLOW):
+        item.add_marker("slow")
 
 
 class Fleet:
