@@ -275,7 +275,7 @@ async def test_a_newer_schema_is_left_alone(state: Path) -> None:
 
 @pytest.mark.parametrize("behind_us", [1, DAY_US, 40 * DAY_US])
 async def test_a_clock_behind_the_ledger_is_told(state: Path, behind_us: int) -> None:
-    """Rows are found by halving, and DESIGN 5.3 has genTime never go back: also not across a restart."""
+    """Rows are found by halving, and by decision 3 genTime never goes back: also not across a restart."""
     desk = Desk(state).open()
     await desk.stamp([1])
     last = desk.time_us

@@ -1,4 +1,4 @@
-"""How what is sold compares with what the machine can sign, and how many signing workers serve it (DESIGN 1)."""
+"""How the sold capacity compares with what the machine can sign, and how many signing workers serve it."""
 
 import dataclasses
 import math

@@ -1,6 +1,6 @@
 """Clients that are slow, silent, deaf, gone or too many: each ends in time, and the others are served meanwhile.
 
-What is slow to send is in the conformance tests; here is the rest, on both sides of the hand-over (DESIGN 5.14).
+What is slow to send is in the conformance tests; here is the rest, on both sides of the hand-over (decision 14).
 """
 
 import asyncio
@@ -163,7 +163,7 @@ def test_half_closed_in_the_middle_of_a_request(hurried: Authority, via: str) ->
 
 
 def test_gone_while_its_signature_is_under_way(start: Callable[..., Server], via: str) -> None:
-    """A slow key: clients that vanish while they wait do not disturb those that stay (DESIGN 5.5)."""
+    """A slow key: clients that vanish while they wait do not disturb those that stay (decision 5)."""
     authority = Authority(start(workers=1, key="rsa4096"))
     staying = [(authority.connect(via), Query()) for _ in range(10)]
     leaving = [authority.connect(via) for _ in range(20)]

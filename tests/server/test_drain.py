@@ -1,4 +1,4 @@
-"""SIGTERM: whoever was let in is answered, whoever comes later is refused, and nobody is dropped (DESIGN 5.13).
+"""SIGTERM: whoever was let in is answered, whoever comes later is refused, and nobody is dropped (decision 13).
 
 The rule that every run is held to. A connection was *accepted* when connect() succeeded. A request that was sent whole
 on an accepted connection is answered, unless that connection had ended for the client to see before the request was

@@ -1,4 +1,4 @@
-"""From the lane to aiohttp: no octet is lost, none comes twice, and the answers stay in their order (DESIGN 5.14)."""
+"""From the lane to aiohttp: no octet is lost, none comes twice, and the answers stay in their order (decision 14)."""
 
 import asyncio
 import socket

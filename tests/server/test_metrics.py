@@ -1,4 +1,4 @@
-"""/metrics: it counts exactly what was done, over all workers, and no client chooses a label (DESIGN 5.12)."""
+"""/metrics: it counts exactly what was done, over all workers, and no client chooses a label (decision 12)."""
 
 import os
 import signal

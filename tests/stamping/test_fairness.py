@@ -1,4 +1,4 @@
-"""One application's burst does not starve another: batches are filled in turn, by licences (DESIGN 4).
+"""One application's burst does not starve another: batches are filled in turn, by licences (docs/architecture.md).
 
 In process, batches are counted, not seconds: what the machine is like that day does not matter. Over sockets the
 figures are printed, and only that everybody is served is asserted.

@@ -1,4 +1,4 @@
-"""Is the ledger whole? Every link of every chain, the joints between files, and the heads kept aside (DESIGN 5.7).
+"""Is the ledger whole? Every link of every chain, the joints between files, and the heads kept aside (decision 7).
 
 What this cannot see: rows cut off the end since the heads were last written (each minute, and when the server stops);
 rows put after the newest with links as they ought to be, for a link takes no key, but whose tokens verify against no

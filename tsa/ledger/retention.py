@@ -1,4 +1,4 @@
-"""Copies of the ledger, and the end of what need not be kept: whole files, whose last links stay (DESIGN 5.7)."""
+"""Copies of the ledger, and the end of what need not be kept: whole files, whose last links stay (decision 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ledger file: one worker, one month, one hash chain (DESIGN 5.7)."""
+"""A ledger file: one worker, one month, one hash chain (decision 7)."""
 
 from __future__ import annotations
 

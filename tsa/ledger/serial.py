@@ -1,4 +1,4 @@
-"""serialNumber: unique across processes, restarts and machines with nobody to ask (RFC 3161 2.4.2, DESIGN 5.6).
+"""serialNumber: unique across processes, restarts and machines with nobody to ask (RFC 3161 2.4.2, decision 6).
 
 20 octets, the first bit 0, so a positive INTEGER of at most 159 bits in minimal DER:
 

@@ -1,4 +1,4 @@
-"""The durable record of every token issued: what one worker process writes (DESIGN 5.2, 5.6 and 5.7).
+"""The durable record of every token issued: what one worker process writes (decisions 2, 6 and 7).
 
 Rows are inserted in the event loop, at some 5 µs each, where no other thread contends for the interpreter's lock, and
 made durable in a thread, whose fsync nobody else need wait for. There is never more than one commit under way: what
@@ -26,7 +26,7 @@ from tsa.ledger.segment import LedgerFault, SignerRecord
 from tsa.state import sqlite
 from tsa.state.meter import Meter
 
-BUSY_S = 0.05  # nobody else writes a worker's file; a longer wait would hold up every connection
+BUSY_S = 0.05  # no other process writes a worker's file; a longer wait would hold up every connection
 SIZE_CHECK_COMMITS = 64
 
 _INSERT = f"INSERT INTO stamp (seq, {segment.COLUMNS}, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
@@ -138,7 +138,7 @@ class SegmentWriter:
             self._write()
 
     def retry(self, microseconds: int) -> None:
-        """After a fault: see whether something can be recorded again; to be called now and then."""
+        """After a fault: try whether rows can be recorded again; to be called now and then."""
         try:
             self.open(microseconds)
             connection = self._opened()
@@ -174,7 +174,7 @@ class SegmentWriter:
         self._disconnect()
 
     def _write(self) -> None:
-        """Insert what waits, as far as it is of one month, and have the thread commit it."""
+        """Insert the waiting batches of the same month, and have the thread commit them."""
         if self._fault is not None:
             waiting, self._waiting = self._waiting, []
             self._refuse(waiting, lost=True)
@@ -190,13 +190,13 @@ class SegmentWriter:
             seq, head = self._insert(connection)
             self._began = time.monotonic()
             done = self._thread.submit(connection.execute, "COMMIT")
-        except Exception as error:  # whatever it is, those who wait must hear of it
+        except Exception as error:  # whatever it is, the callers that wait must hear of it
             self._failed(error)
             return
         done.add_done_callback(lambda done: loop.call_soon_threadsafe(self._committed, done, seq, head))
 
     def _insert(self, connection: sqlite3.Connection) -> tuple[int, bytes]:
-        """The number and link of the last of the rows that are inserted."""
+        """Insert the rows of the running batches; the number and link of the last row."""
         seq, head = self.seq, self._link
         rows = []
         for entries, signer, _ in self._running:
@@ -227,7 +227,7 @@ class SegmentWriter:
             self._write()
 
     def _failed(self, error: BaseException, seq: int | None = None) -> None:
-        """Nothing leaves; whether row `seq` of a commit that was begun is there after all, the file itself must say."""
+        """No token leaves. Where a commit was begun, the file itself must say whether its last row, `seq`, is there."""
         self._fault = f"The ledger {self._folder / self._name} cannot be written: {error}."
         running, waiting, self._running, self._waiting = self._running, self._waiting, [], []
         self._refuse(running, lost=seq is None or self._lacks(seq))
@@ -261,7 +261,7 @@ class SegmentWriter:
                 self._begin(segment.name_of(month, self._worker, number), self._name)
 
     def _connect(self, name: str) -> None:
-        """Use the segment `name`, which is there and laid out."""
+        """Use the segment `name`, which exists and is laid out."""
         path = self._folder / name
         connection = sqlite.open_to_write(path, BUSY_S, threads=True)
         segment.check_version(connection, path)
@@ -271,7 +271,7 @@ class SegmentWriter:
         self._signers = {number for [number] in connection.execute("SELECT id FROM tsu")}
 
     def _begin(self, name: str, follows: str) -> None:
-        """Lay out the segment `name`, after `follows`, which is open. It has its name only when it is whole."""
+        """Lay out the segment `name` after `follows`, which is open. The file gets its name only when it is whole."""
         path = self._folder / name
         draft = path.with_name(f"{path.name}.part")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

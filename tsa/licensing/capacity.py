@@ -1,4 +1,4 @@
-"""Does what is sold fit what the machine can sign? And how many signing workers serve it (DESIGN 1)."""
+"""Does what is sold fit what the machine can sign? And how many signing workers serve it (docs/capacity.md)."""
 
 from __future__ import annotations
 

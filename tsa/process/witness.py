@@ -1,5 +1,5 @@
 """The hourly stamp on the ledger's heads: by the witness that [ledger] names, else by ourselves, which proves nothing
-against whoever holds our key (DESIGN 5.7)."""
+against whoever holds our key (decision 7)."""
 
 from __future__ import annotations
 

@@ -39,16 +39,16 @@ from tsa.state.config import Config, ConfigFault
 from tsa.state.control import ControlFault
 from tsa.state.meter import Meter
 
-# A worker whose supervisor died has nobody to serve for: it ends the requests under way and goes.
+# A worker whose supervisor died ends the requests under way, and then itself.
 ORPHAN_DRAIN_S = 0.1
-ORPHAN_END_S = 5.0  # whoever has not sent all of a request by then
+ORPHAN_END_S = 5.0  # a request that has not arrived whole by then is not waited for
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a worker inherits: the socket, a pipe that reads end-of-file when the supervisor is gone, shared pages."""
+    """What a worker inherits: the socket, a pipe that reads end-of-file when the supervisor is gone, shared memory."""
 
     number: int
     listening: socket.socket
@@ -79,7 +79,7 @@ class _Worker:
         self._watch = LedgerWatch(self._ledger, self._books, place.number)
         self._patience_s: asyncio.Future[float]
         self._turn = asyncio.Lock()
-        self._said: object = None  # the licences and the key that were last held against each other
+        self._said: object = None  # the licences and the key of the last line on capacity
 
     async def serve(self) -> None:
         """From the first token to the last answer. Raises UnusableTsu, ControlFault or TlsFault before the first."""
@@ -97,7 +97,7 @@ class _Worker:
         log.info("worker ends", worker=self._place.number)
 
     async def _assemble(self) -> Acceptor:
-        """All that serving needs, and what will let connections in."""
+        """Make all that serving needs; the acceptor that will let connections in."""
         config = self._config
         authority = await open_authority(config, self._books)
         self._watch.begin()
@@ -155,7 +155,7 @@ class _Worker:
             await asyncio.sleep(TICK_S)
 
     def _staff(self) -> None:
-        """Have as many signing workers as the licences ask for, and say how what is sold fits what can be signed."""
+        """Have as many signing workers as the licences ask for, and log whether the sold capacity can be signed."""
         pool, processes = self._service.intake.authority.pool, len(self._place.meters)
         capacity = measure(self._config, self._service.callers.applications.everyone, pool.cost_us)
         mine = -(-capacity.signing_workers // processes)
@@ -169,7 +169,7 @@ class _Worker:
         self._reloading = asyncio.create_task(self._reload_in_turn())
 
     async def _reload_in_turn(self) -> None:
-        async with self._turn:  # or a slow one would end after, and undo, the one that came after it
+        async with self._turn:  # or a slow reload would end after a later reload, and undo it
             await self._reload()
 
     async def _reload(self) -> None:

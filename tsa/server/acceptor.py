@@ -46,7 +46,7 @@ class Acceptor:
         self._loop.add_reader(self._listening, self._ready)
 
     async def finish(self, until: float) -> None:
-        """Accept whoever is connected or about to be: the kernel lets nobody new in by now (refuse_new).
+        """Accept the connections that have begun: the kernel lets no new connection begin by now (refuse_new).
 
         Not beyond `until`, by the event loop's clock.
         """

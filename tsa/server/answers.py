@@ -1,4 +1,4 @@
-"""What an answer looks like in HTTP: RFC 3161 3.4, and the statuses that carry a refusal (DESIGN 5.1)."""
+"""What an answer looks like in HTTP: RFC 3161 3.4, and the statuses that carry a refusal (decision 1)."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 def build_app(service: Service, meters: list[Meter]) -> web.Application:
-    """The routes of DESIGN 6."""
+    """The routes of docs/operations.md."""
     app = web.Application(middlewares=[_conduct])
     app[SERVICE], app[METERS] = service, meters
     app.on_response_prepare.append(_sign_off)

@@ -39,8 +39,10 @@ async def send_continue(request: web.Request) -> None:
 
 
 async def refuse_unread(request: web.Request, response: web.Response) -> web.Response:
-    """Answer before the body was read, then read on for a while: closing at once would reset the client's connection
-    before it has seen the answer."""
+    """Answer before the body was read, then read on for a while.
+
+    Closing at once would reset the client's connection before the client has seen the answer.
+    """
     await response.prepare(request)
     await response.write_eof()
     if request.transport is not None and request.transport.can_write_eof():

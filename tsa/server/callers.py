@@ -37,7 +37,7 @@ class Callers:
         self._proxies = [ip_network(network) for network in config.server.trusted_proxies]
 
     def refresh(self) -> bool:
-        """Read control.db again if another process has changed it; whether it has."""
+        """Read control.db again if another process has changed it; returns whether it was read."""
         try:
             revision = self._control.revision()
             if revision == self._revision:
@@ -74,7 +74,7 @@ class Callers:
         return Applications(everyone, anonymous=config.anonymous.enabled)
 
     def _address(self, peer: str, forwarded_for: str | None) -> str:
-        """Who is behind the proxies that are trusted: the last address that none of them has."""
+        """The address behind the trusted proxies: the last address that is not a proxy's."""
         hops = [peer] if forwarded_for is None else [*map(str.strip, forwarded_for.split(",")), peer]
         while len(hops) > 1 and self._is_proxy(hops[-1]):
             hops.pop()

@@ -1,4 +1,4 @@
-"""The open connections of one process: how many, how long each may take, and how they end (DESIGN 5.13 and 5.14)."""
+"""The open connections of a process: how many, how long they may take, and how they end (decisions 13 and 14)."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def outlives_eof(transport: asyncio.BaseTransport | None) -> bool:
 
 
 class Connections:
-    """All of them, with the settings that they share and a clock that is read four times a second for all."""
+    """All connections, their common settings, and a clock that is read four times a second for all."""
 
     def __init__(self, limits: ServerTable, meter: Meter) -> None:
         self.limits = limits
-        self.draining = False  # whether each is to end with its next answer
+        self.draining = False  # whether a connection is to end with its next answer
         self._meter = meter
         self._meter.connections = 0
         self.now = 0.0
@@ -39,7 +39,7 @@ class Connections:
 
     @property
     def full(self) -> bool:
-        """Whether one more would be too many."""
+        """Whether another connection would be too many."""
         return len(self._open) >= self.limits.max_connections
 
     def enter(self, connection: Connection) -> None:
@@ -57,7 +57,7 @@ class Connections:
             connection.check(self.now)
 
     async def drain(self, until: float) -> None:
-        """Wait until all have gone: each after its next answer, idle ones at `until`, by the event loop's clock."""
+        """Wait until all have gone: busy ones after their next answer, idle ones at `until` (loop time)."""
         while self._open:
             await asyncio.sleep(0.01)
             if asyncio.get_running_loop().time() >= until:

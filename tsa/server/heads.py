@@ -19,10 +19,10 @@ _HANDED_ON = {b"transfer-encoding", b"expect", b"upgrade"}
 
 
 class PlainHead(NamedTuple):
-    """What is left to know of a plain POST.
+    """What the lane needs to know of a plain POST.
 
-    The octets of its body, whether the connection ends after it, and whom it says it comes from: an APP_KEY, and the
-    value of X-Forwarded-For.
+    The octets of its body, whether the connection ends after it, and its origin by its own account: an APP_KEY, and
+    the value of X-Forwarded-For.
     """
 
     length: int

@@ -134,12 +134,12 @@ class Lane(asyncio.Protocol):
             intake.submit(body, stamp, self._caller(head))
         except Refusal as refusal:
             intake.refuse(stamp, refusal)
-        # It has its place only now: what was answered at once is written by _serve(), in its turn.
+        # The stamp has its place only now: a refusal delivered above is written by _serve(), in its turn.
         self._pending.append(stamp)
         self._closing = head.close
 
     def _caller(self, head: PlainHead) -> Application:
-        """The application behind a head; found again without asking while neither head nor applications change."""
+        """The application behind a head; remembered while neither the head nor the applications change."""
         callers = self._service.callers
         if self._known is None or self._known[0] is not head or self._known[1] is not callers.applications:
             if self._transport is None:
@@ -149,7 +149,7 @@ class Lane(asyncio.Protocol):
         return self._known[2]
 
     def flush(self) -> None:
-        """Write the answers that are next in order; when none is awaited any more, do what waited for that."""
+        """Write the answers that are next in order; when no answer is owed any more, do what waited for that."""
         pending, transport, service = self._pending, self._transport, self._service
         while pending and (answer := pending[0].answer) is not None:
             close = pending.popleft().close

@@ -1,4 +1,4 @@
-"""The one listening socket, which every worker process inherits (DESIGN 5.13)."""
+"""The one listening socket, which every worker process inherits (decision 13)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The counts of all worker processes for Prometheus. No label has a value that a client chose (DESIGN 5.12).
+"""The counts of all worker processes for Prometheus. No label has a value that a client chose (decision 12).
 
 Names of applications are the operator's, so there are as many as it wants there to be.
 """

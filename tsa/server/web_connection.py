@@ -1,4 +1,4 @@
-"""A connection on aiohttp's side, with the lane's deadlines (DESIGN 5.14); it takes over what the lane hands on."""
+"""A connection on aiohttp's side, with the lane's deadlines (decision 14); it takes over what the lane hands on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEAD_END = b"\r\n\r\n"
 
 
 class WebConnection(web.RequestHandler):
-    """aiohttp's connection handler, which knows how long it has been waiting for its client."""
+    """aiohttp's connection handler, which also knows how long it has been waiting for its client."""
 
     def __init__(self, server: web.Server, connections: Connections) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class WebConnection(web.RequestHandler):
         self._connections = connections
         self._link: asyncio.Transport
         self._answered = 0
-        self._body_left = 0.0  # octets to come of the last request's body; below 0, of a next head octets have come
+        self._body_left = 0.0  # octets to come of the last request's body; negative: octets of a next head have come
         self._ended = False  # the client has sent all it will
         self._since: float | None = None  # when the first octets came of a request that is not answered
         self._stalled_since: float | None = None  # when the client stopped reading its answers
@@ -79,7 +79,7 @@ class WebConnection(web.RequestHandler):
             self._body_left = int(message.headers.get("Content-Length", "0"))
 
     def _fail_bodies(self) -> None:
-        """Tell whoever waits for more of a body that none will come; aiohttp leaves them waiting."""
+        """Tell the handlers that wait for more of a body that no more will come; aiohttp leaves them waiting."""
         bodies = [body for _, body in self._messages]
         if self._current_request is not None:
             bodies.append(self._current_request.content)

@@ -1,4 +1,4 @@
-"""Requests wait here, in bounds, and signing workers take them in batches (DESIGN 4 and 5.4)."""
+"""Requests wait here, in bounds, and signing workers take them in batches (docs/architecture.md; decision 4)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tsa.state.meter import Meter
 
 log = structlog.get_logger()
 
-# A batch of slow signatures is kept short, so that those who come next do not wait for all of it.
+# A batch of slow signatures is kept short, so that the next requests do not wait long.
 BATCH_LIMIT_US = 20_000
 
 
@@ -38,7 +38,7 @@ class Job(ABC):
 
 
 class _Line:
-    """The requests of one application that wait, and how many of them it may still send before others' turns.
+    """The waiting requests of an application, and how many of them are still due before the turn of the next.
 
     The credit is a fraction, and below 0 where a turn took more than was due.
     """
@@ -62,8 +62,8 @@ class Intake:
     def __init__(self, authority: Authority, meter: Meter) -> None:
         self._meter = meter
         self._lines: dict[int, _Line] = {}
-        self._active: deque[_Line] = deque()  # those in which somebody waits
-        self._weight = 0  # of all of them
+        self._active: deque[_Line] = deque()  # the lines in which a request waits
+        self._weight = 0  # of all active lines
         self._waiting = 0
         self._idle: deque[asyncio.Future[None]] = deque()
         self._workers: list[asyncio.Task[None]] = []
@@ -125,7 +125,7 @@ class Intake:
         return self._waiting >= self._limit
 
     async def _work(self, number: int) -> None:
-        """One signing worker: take what this turn of the loop brought, issue it, let the loop bring more."""
+        """A signing worker: takes what this turn of the loop brought, issues it, and lets the loop bring more."""
         loop = asyncio.get_running_loop()
         while number < self._staff:
             if self._waiting:
@@ -141,7 +141,7 @@ class Intake:
                 self._answer(batch, await self.authority.issue(batch))
 
     def _take(self) -> tuple[list[Job], list[Job]]:
-        """At most a batch, from the applications in turn; and those met on the way that have waited too long.
+        """At most a batch, from the applications in turn; and the requests met on the way that have waited too long.
 
         Nobody is answered here: an answer may bring the next request of a connection in, in the midst of the count.
         """
@@ -171,7 +171,7 @@ class Intake:
         line.weight = weight
 
     def _take_from(self, line: _Line, batch: list[Job], expired: list[Job], oldest: float) -> None:
-        """What the line's credit and the batch have room for."""
+        """As many requests of the line as its credit and the batch have room for."""
         room = min(math.ceil(line.credit), self._max_batch - len(batch))
         jobs = line.jobs
         while jobs and room:
@@ -185,7 +185,7 @@ class Intake:
                 expired.append(job)
 
     def _answer(self, batch: list[Job], answers: Sequence[bytes | Refusal]) -> None:
-        """Count, then answer: whoever has an answer finds it counted."""
+        """Count, then answer: an answer that has arrived is counted already."""
         now = time.monotonic()
         stamped = [now - job.arrived for job, answer in zip(batch, answers, strict=True) if isinstance(answer, bytes)]
         if stamped:
@@ -199,7 +199,7 @@ class Intake:
     def _deliver(self, job: Job, answer: bytes | Refusal) -> None:
         try:
             job.deliver(answer)
-        except Exception:  # one connection's trouble is not that of the others in its batch
+        except Exception:  # the trouble of a connection is not that of the others in its batch
             log.exception("answer not delivered")
 
 

@@ -1,4 +1,4 @@
-"""From admitted requests to tokens: the whole way of a batch (DESIGN 4)."""
+"""From admitted requests to tokens: the whole way of a batch (docs/architecture.md)."""
 
 from __future__ import annotations
 

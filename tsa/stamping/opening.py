@@ -1,4 +1,4 @@
-"""From tsa.toml to an authority that has proved it can stamp; nothing else may answer requests (DESIGN 5.11)."""
+"""From tsa.toml to an authority that has proved it can stamp; nothing else may answer requests (decision 11)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What each worker process counts, in one shared page, so that any of them can answer for all (DESIGN 5.12).
+"""What each worker process counts, in shared memory, so that any of them can answer for all (decision 12).
 
 A worker writes only its own slice, so nothing is locked; a reader may see a batch half counted, never a lost count.
-The page outlives a worker: the one that takes its place counts on.
+The memory outlives a worker: the process that takes its place counts on.
 """
 
 from __future__ import annotations
@@ -117,5 +117,5 @@ class Meter:
 
 def shared_meters(workers: int) -> list[Meter]:
     """A meter a worker, in memory that processes forked from here share."""
-    page = memoryview(mmap.mmap(-1, workers * _WORDS * 8)).cast("Q")
-    return [Meter(page[at * _WORDS : (at + 1) * _WORDS]) for at in range(workers)]
+    words = memoryview(mmap.mmap(-1, workers * _WORDS * 8)).cast("Q")
+    return [Meter(words[at * _WORDS : (at + 1) * _WORDS]) for at in range(workers)]
