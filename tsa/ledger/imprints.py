@@ -1,7 +1,8 @@
 """The index of imprints of a ledger file: a file beside it, made and brought up to date when somebody looks for one.
 
 Imprints are random, and an index on them in the hot table would cost more than the stamp (docs/architecture.md). This
-index is made in order, aside, from the rows that are new since last time. It proves nothing and may be deleted at any time.
+index is made in order, aside, from the rows that are new since last time. It proves nothing and may be deleted at any
+time.
 """
 
 from __future__ import annotations
