@@ -1,4 +1,4 @@
-"""All ledger files read as one ledger: what was signed, for whom, and the token again as it was sent."""
+"""All ledger files read as one ledger: stamps, their applications, and the tokens as they were sent."""
 
 from __future__ import annotations
 

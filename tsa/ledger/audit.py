@@ -1,9 +1,10 @@
-"""Is the ledger whole? Every link of every chain, the joints between files, and the heads kept aside (decision 7).
+"""The check that the ledger is whole: every link of every chain, the joints between files, the heads (decision 7).
 
-What this cannot see: rows cut off the end since the heads were last written (each minute, and when the server stops);
-rows put after the newest with links as they ought to be, for a link takes no key, but whose tokens verify against no
-certificate; and a ledger and a control.db both rewritten by somebody who has both; against that stands the hourly
-witness.
+The check cannot see:
+
+- rows cut off the end since the heads were last written, which is each minute and when the server stops;
+- rows put after the newest row with correct links, for a link takes no key; their tokens verify against no certificate;
+- a ledger and a control.db that were both rewritten: against that stands the hourly time-stamp of a witness.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ _SELECT = f"SELECT seq, {COLUMNS}, link FROM stamp ORDER BY rowid"  # noqa: S608
 
 
 Stamped = dict[str, dict[int, bytes]]
-_Ends = dict[str, KeptHead | None]  # where each file ends that another may follow; None where that cannot be said
+_Ends = dict[str, KeptHead | None]  # the ends of files that another may follow; None where an end is unknown
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentVerdict:
-    """What was found in one file: its rows, and the first thing that is wrong, or None."""
+    """The finding on a file: its rows, and the first thing that is wrong, or None."""
 
     segment: str
     rows: int
@@ -43,7 +44,7 @@ class SegmentVerdict:
 
 
 def read_witnessed(control: Control) -> tuple[Stamped, list[SegmentVerdict]]:
-    """The links that the hourly time-stamps cover, by file and row; and what is wrong with those stamps themselves."""
+    """The links that the hourly time-stamps cover, by file and row; and the faults of these time-stamps."""
     stamped: Stamped = {}
     wrong = []
     for at, by, heads, request, response in read_stamps(control):
@@ -67,9 +68,9 @@ def _stamped_heads(heads: str, request: bytes, response: bytes) -> list[tuple[st
 def audit(
     folder: Path, heads: dict[str, KeptHead], advance: Callable[[int], None], stamped: Stamped | None = None
 ) -> Iterator[SegmentVerdict]:
-    """Check every file below `folder`, each worker's in order; `advance` is told of rows as they are gone through.
+    """Check every file below `folder`, worker by worker and in order; `advance` is told how many rows were checked.
 
-    `stamped` are links that a witness has stamped: they must be where they were.
+    `stamped` are links that a witness has stamped: their rows must have them still.
     """
     names = segment.list_segments(folder)
     ends: _Ends = {name: head for name, head in heads.items() if head.pruned}
@@ -94,12 +95,12 @@ def audit(
 
 
 class _Chain:
-    """The walk through one file. What is wrong is raised as LedgerFault."""
+    """The walk through a file. Whatever is wrong is raised as LedgerFault."""
 
     def __init__(self, name: str, head: KeptHead | None, stamped: Mapping[int, bytes]) -> None:
         self._name = name
         self._head = head
-        self._stamped = dict(stamped)  # those that have not been met yet
+        self._stamped = dict(stamped)  # links of rows that the walk has not reached
         self._signers: dict[int, SignerRecord] = {}
         self._seen: bytes | None = None
         self.fault: str | None = None
@@ -107,7 +108,7 @@ class _Chain:
         self.link = b""
 
     def begin(self, connection: sqlite3.Connection, ends: _Ends, names: list[str]) -> str:
-        """The file's own description, and its joint with the one that it follows, whose name is returned."""
+        """Check the file's own description and its joint with the file before it; return the name of that file."""
         described = connection.execute(
             "SELECT worker, genesis, follows, follows_seq, follows_link FROM segment"
         ).fetchall()
@@ -136,7 +137,7 @@ class _Chain:
         return str(follows)
 
     def walk(self, connection: sqlite3.Connection, advance: Callable[[int], None]) -> None:
-        """Every row: numbered without a gap, in order of time, and chained to the one before."""
+        """Check that rows are numbered without a gap, in order of time, and chained to the row before."""
         signers, gen_time = self._signers, 0
         for seq, *columns, found in connection.execute(_SELECT):
             entry = Entry(*columns)
@@ -161,7 +162,7 @@ class _Chain:
                 advance(1000)
 
     def check_head(self) -> None:
-        """The row that was the newest when heads were last written is still there."""
+        """Check that the newest row of the kept head is still there."""
         head = self._head
         if head is not None and head.seq > self.seq:
             self._fail(f"rows {self.seq + 1} to {head.seq} are missing at its end")
@@ -169,7 +170,7 @@ class _Chain:
             self._fail(f"row {head.seq} is not the one whose link was kept in control.db")
 
     def check_stamped(self) -> None:
-        """Every row whose link a witness has stamped has that link."""
+        """Check that every row whose link a witness has stamped has that link."""
         rows = sorted(seq for seq in self._stamped if seq)
         if rows:
             self._fail(f"row {rows[0]} is not the one whose link was time-stamped")

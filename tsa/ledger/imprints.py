@@ -1,8 +1,7 @@
-"""The index of imprints of a ledger file: a file beside it, made and brought up to date when somebody looks for one.
+"""The index of imprints of a ledger file: a file beside it, made and brought up to date when an imprint is looked for.
 
-Imprints are random, and an index on them in the hot table would cost more than the stamp (docs/architecture.md). This
-index is made in order, aside, from the rows that are new since last time. It proves nothing and may be deleted at any
-time.
+Imprints are random, and an index on them in the hot table would cost more than the stamp (decision 6). This index is
+made aside, in order, from the rows that are new since the last time. It proves nothing and may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS imprint (prefix BLOB, seq INTEGER, PRIMARY
 
 
 def find(segment: Path, imprint: bytes) -> list[int]:
-    """The rows of a ledger file whose imprint begins like this one. Raises LedgerFault."""
+    """The numbers of the rows whose imprints begin with the same octets as `imprint`. Raises LedgerFault."""
     try:
         with closing(sqlite.open_to_write(imprint_index(segment), WAIT_S, create=True)) as index:
             index.execute(_SCHEMA)
@@ -35,7 +34,7 @@ def find(segment: Path, imprint: bytes) -> list[int]:
 
 
 def _catch_up(index: sqlite3.Connection, segment: Path) -> None:
-    """Index the rows that are not yet, in runs of sorted keys."""
+    """Index the rows that are missing, in runs of sorted keys."""
     [done] = index.execute("PRAGMA user_version").fetchone()
     with reading(segment) as stamps:
         query = "SELECT substr(imprint, 1, ?), seq FROM stamp WHERE seq > ? ORDER BY seq LIMIT ?"

@@ -1,4 +1,4 @@
-"""Copies of the ledger, and the end of what need not be kept: whole files, whose last links stay (decision 7)."""
+"""Backup of the ledger, and pruning: whole old files are removed, and their last links stay (decision 7)."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def back_up(state: Path, target: Path, tell: Callable[[str], None]) -> int:
 def prune(state: Path, before: int) -> list[str]:
     """Remove ledger files whose every stamp is older than `before`, µs since the epoch; their names.
 
-    A worker's newest file always stays, and so does the last link of what goes, in control.db. Raises LedgerFault or
-    ControlFault.
+    The newest file of a worker always stays, and control.db keeps the last link of every removed file. Raises
+    LedgerFault or ControlFault.
     """
     if before > (time.time() - KEEP_S) * 1_000_000:
         raise LedgerFault(
@@ -56,7 +56,7 @@ def prune(state: Path, before: int) -> list[str]:
     ledger, removed = layout.ledger(state), list[str]()
     names = segment.list_segments(ledger)
     newest = {segment.worker_of(name): name for name in names}
-    kept: set[int] = set()  # workers of which a file stays: then so do those that follow it, with stamps or without
+    kept: set[int] = set()  # workers of which a file stays: then all later files stay, with stamps or without
     with closing(Control(state)) as control:
         for name in names:
             end, worker = _head(ledger / name), segment.worker_of(name)

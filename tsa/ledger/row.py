@@ -1,4 +1,4 @@
-"""One row of the ledger: what is kept of a token, the link that chains it to the row before, and the token again."""
+"""A row of the ledger: the kept parts of a token, the link to the row before, and the token rebuilt from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBERS = struct.Struct(">QQQQQIIIII")
 
 
 class Entry(NamedTuple):
-    """What is kept of one token: the columns of a ledger row, but for the row's number and link.
+    """The kept parts of a token: the columns of a ledger row, without its number and link.
 
     `gen_time` is µs since the epoch; `serial`, `policy` and `imprint` are the content octets that the TSTInfo has;
     `tsu` is the number of the signer's row in the same file.
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 
 
 def link(before: bytes, seq: int, entry: Entry, signer_digest: bytes) -> bytes:
-    """The hash that chains row `seq` to the one before: SHA-256 over that one's link, every column, and the signer."""
+    """The link of row `seq`: SHA-256 over the link of the row before, every column, and the signer."""
     gen_time, serial, application, policy, imprint, cert_req, tsu, tst_info, signature = entry
     numbers = _NUMBERS.pack(
         seq, gen_time, application, tsu, cert_req, len(serial), len(policy), len(imprint), len(tst_info), len(signature)

@@ -51,7 +51,7 @@ COLUMNS = ", ".join(Entry._fields)
 class LedgerFault(Fault):
     """The ledger cannot be written or read; the text says where and why.
 
-    `lost` is whether what was to be recorded is certainly not there, now or later.
+    `lost`: the rows that were to be recorded are certainly not there, now or later.
     """
 
     def __init__(self, sentence: str, *, lost: bool = True) -> None:
@@ -75,7 +75,7 @@ def name_of(month: str, worker: int, number: int) -> str:
 
 
 def list_segments(ledger: Path) -> list[str]:
-    """The names of all segments, in the order in which each worker wrote them."""
+    """The names of all segments, by worker and in the order of writing."""
     found = (path.relative_to(ledger).as_posix() for path in ledger.glob("????-??/*.db"))
     return sorted(filter(_NAME.fullmatch, found), key=order_of)
 
@@ -123,7 +123,7 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
 
 
 class Head(NamedTuple):
-    """The newest row of a segment: its number, its link, its genTime in µs; of one without rows 0, its genesis, 0."""
+    """The newest row of a segment: number, link, and genTime in µs; 0, the genesis and 0 where there is no row."""
 
     seq: int
     link: bytes
@@ -148,7 +148,7 @@ class SignerRecord(NamedTuple):
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A segment, for reading beside its writer. Raises LedgerFault, also for what SQLite finds wrong meanwhile."""
+    """A segment, for reading beside its writer. Raises LedgerFault, also for faults that SQLite finds while reading."""
     try:
         with closing(sqlite.open_to_read(path)) as connection:
             check_version(connection, path)

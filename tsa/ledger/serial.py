@@ -8,8 +8,9 @@
     3  count, within the process
     4  drawn when the process starts
 
-Two stamps of a process differ in the count, or 16 million stamps lie between them and so the time differs; two
-processes differ in node or worker; a process that follows another in its place, or a copied node, in what was drawn.
+Two stamps of a process differ in the count, or 16 million stamps lie between them and so the time differs. Two
+processes differ in node or worker. A process that follows another in its place, or runs on a copied node, differs in
+the octets that it has drawn.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import secrets
 PLACES = 256
 """Worker processes there may be, and so places in an epoch."""
 LAST_EPOCH = 254
-"""Two octets hold a place, and the last epoch's are kept for what is no worker process."""
+"""Two octets hold a place; the places of the epoch after this are for processes that are no workers."""
 
 _TAG_AND_LENGTH = b"\x02\x14"
 SERIAL_OCTETS = 20

@@ -1,1 +1,1 @@
-"""Applications, their licences, and what is left of them: knows nothing of RFC 3161."""
+"""Applications, their licences, and the stamps that are left of them. Nothing here knows RFC 3161."""

@@ -1,4 +1,4 @@
-"""Applications: registered callers, what each may do, and how a request shows which it comes from."""
+"""Applications: registered callers, their rights, and how a request shows its application."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def add(
     networks: Sequence[str] = (),
     certificate_subject: str | None = None,
 ) -> int:
-    """Register an application; its number. `licences` are development licences: those without a signed file.
+    """Register an application, and return its number. `licences` are development licences, without a signed file.
 
     Raises ControlFault when a value makes no sense or the name is taken.
     """

@@ -1,4 +1,4 @@
-"""Does what is sold fit what the machine can sign? And how many signing workers serve it (docs/capacity.md)."""
+"""Whether the sold licences fit the machine, and how many signing workers serve them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORKERS_PER_CORE = 4
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """Licences sold, the stamps an hour they add up to, and what the key can do here."""
+    """The sold licences, the stamps an hour that they add up to, and the speed of the key on this machine."""
 
     licences: int
     stamps_per_hour: int
@@ -28,7 +28,7 @@ class Capacity:
 
     @property
     def headroom(self) -> float:
-        """How many times over the machine can stamp what is sold; below 1 it cannot."""
+        """The speed of the machine as a multiple of the sold stamps; below 1, more is sold than it can sign."""
         return self.stamps_per_s * 3600 / self.stamps_per_hour if self.stamps_per_hour else math.inf
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class Capacity:
 
 
 def worker_count(config: Config) -> int:
-    """How many worker processes serve: as set, or one a core."""
+    """The number of worker processes: as [server] workers says, or one for every core."""
     return config.server.workers or cores()
 
 
@@ -50,12 +50,12 @@ def cores() -> int:
 
 
 def most_signing_workers(config: Config) -> int:
-    """How many signing workers a process may have at most."""
+    """The most signing workers that a process may have."""
     return config.signing.threads or max(1, cores() * WORKERS_PER_CORE // worker_count(config))
 
 
 def measure(config: Config, applications: Iterable[Application], cost_us: float) -> Capacity:
-    """Hold what is sold against a key that signs in `cost_us` µs."""
+    """Compare the sold licences with a key that signs in `cost_us` µs."""
     second = int(time.time())
     active = [
         application

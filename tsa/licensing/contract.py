@@ -108,7 +108,7 @@ def utc(second: int) -> str:
 
 
 def seconds(moment: str) -> int:
-    """Seconds since the epoch of what utc() writes."""
+    """Seconds since the epoch of a moment as utc() writes it."""
     return int(datetime.fromisoformat(moment).timestamp())
 
 
@@ -147,7 +147,7 @@ def read_signed(text: str | bytes, issuer: Ed25519PublicKey) -> SignedContract:
 
 
 def canonical(model: BaseModel) -> bytes:
-    """The canonical JSON: of one licence there is one text, however its file was laid out."""
+    """The canonical JSON: the same text for the same licence, however its file is laid out."""
     return json.dumps(model.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 

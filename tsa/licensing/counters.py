@@ -40,7 +40,7 @@ class Counters:
         return microseconds // (self.window_s * 1_000_000)
 
     def debit(self, wanted: Mapping[Application, int], microseconds: int) -> dict[Application, int]:
-        """Take as many stamps as each application wants and still has, in the window of a genTime; how many it got."""
+        """As Quota says."""
         window, second = self.window(microseconds), microseconds // 1_000_000
         with self._locked():
             return {
@@ -50,7 +50,7 @@ class Counters:
 
     def _debit(self, number: int, capacity: int, count: int, window: int) -> int:
         at = self._entry(number, window)
-        if at is None:  # a worker two windows behind the others has no business to stamp
+        if at is None:  # this worker is two windows behind the others: it may not stamp
             return 0
         got = max(0, min(count, min(capacity, _COUNT) - (self._words[at] & _COUNT)))
         self._words[at] += got
@@ -58,7 +58,7 @@ class Counters:
         return got
 
     def _entry(self, number: int, window: int) -> int | None:
-        """Where the entry of a window is, begun now if it is a new one; None where it is not remembered."""
+        """Where the entry of a window is; a new window gets an entry now, a forgotten window has None."""
         words, first = self._words, number * _WORDS
         for at in (first, first + _ENTRY):
             if words[at] >> 32 == window:
@@ -75,7 +75,7 @@ class Counters:
         return at
 
     def give_back(self, counts: Mapping[Application, int], microseconds: int) -> None:
-        """Return stamps that were debited for a genTime and not issued."""
+        """As Quota says."""
         window = self.window(microseconds)
         with self._locked():
             for application, count in counts.items():
@@ -83,18 +83,18 @@ class Counters:
                     self._words[at] -= count
 
     def refused(self, number: int, microseconds: int) -> None:
-        """Count a refusal to application `number` that is not for want of capacity; it costs no stamp."""
+        """As Quota says."""
         with self._locked():
             if (at := self._entry(number, self.window(microseconds))) is not None:
                 self._words[at + 1] += 1
 
     def restore(self, number: int, count: int, window: int) -> None:
-        """Count stamps of application `number` that the ledger has, oldest window first, before anything is served."""
+        """Count stamps that the ledger has of an application; oldest window first, before anything is served."""
         if (at := self._entry(number, window)) is not None:
             self._words[at] += count
 
     def forget_after(self, microseconds: int) -> None:
-        """Forget windows after that of a genTime: the clock was ahead, and they are yet to come."""
+        """As Quota says."""
         window = self.window(microseconds)
         with self._locked():
             for at in range(0, len(self._words), _ENTRY):
@@ -102,7 +102,7 @@ class Counters:
                     self._words[at] = self._words[at + 1] = 0
 
     def used(self, number: int, window: int) -> tuple[int, int]:
-        """(stamps, refusals) of application `number` in `window`; 0 where it is not remembered."""
+        """As Quota says."""
         words, first = self._words, number * _WORDS
         with self._locked():
             for at in (first, first + _ENTRY):
@@ -112,7 +112,7 @@ class Counters:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        # A process that dies lets go of it, and between two words it leaves at most a debit that nobody uses.
+        # A process that dies releases the lock; between two words it leaves at most a debit that nobody uses.
         fcntl.lockf(self._lock, fcntl.LOCK_EX)
         try:
             yield

@@ -51,7 +51,7 @@ def read_licences(store: ApplicationStore, stamps_per_licence: int, pinned: str 
 
 
 def _judge(row: LicenceRow, stamps_per_licence: int, pinned: str | None) -> StoredLicence:
-    """A row by itself: is it what the issuer signed?"""
+    """Whether a row by itself says what its issuer signed."""
     stamps = stamps_per_licence if row.stamps_per_hour is None else row.stamps_per_hour
     licence = Licence(row.count, stamps, row.valid_from, row.valid_until)
     if row.document is None:
@@ -74,7 +74,7 @@ def _verified(document: str, pinned: str) -> Contract:
 
 
 def install(store: ApplicationStore, text: str | bytes, pinned: str | None, application: str | None) -> Contract:
-    """Give the licences of a file to the application of that name, or else of the customer's name; what the file says.
+    """Give the licences of a file to an application, by default to that of the customer's name; return the contract.
 
     Raises ContractFault: no issuer is pinned, another has signed it, it is here already, no such application. Raises
     ControlFault when the store cannot be changed.

@@ -1,4 +1,4 @@
-"""What stamping asks of whoever counts the stamps of an hour, and what is said when none is left."""
+"""Quota: the contract with the counters of an hour's stamps, and the figures when no stamp is left."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tsa.licensing.applications import Application
 
 
 class Quota(Protocol):
-    """How many stamps every application has had in a window, and what its licences leave of it.
+    """The stamps that applications have used in a window, and may still use by their licences.
 
     Windows are `window_s` seconds of UTC, numbered from the epoch. The stamps that were debited in a window and not
     given back are never more than the application's capacity, however many processes debit it at a time. Only a process
     that is killed between debit and answer loses stamps: to the buyer's loss, never to the seller's.
 
-    What a method returns or counts is so for every process when it returns. It belongs to the event loop, or the one
-    thread, of its process, which waits for no more than the few µs that another process is inside. It raises nothing
-    for want of capacity: who gets less than it wanted is answered with an Exhaustion.
+    When a method returns, its effect holds for every process. A quota belongs to the event loop of its process, or to
+    its only thread; a call waits at most the few µs for which another process holds the lock, which the quota owns. No
+    method raises for want of capacity: an application that got less than it wanted is refused with an Exhaustion.
     """
 
     @property
@@ -29,9 +29,9 @@ class Quota(Protocol):
         """The number of the window in which a genTime, µs since the epoch, lies."""
 
     def debit(self, wanted: Mapping[Application, int], microseconds: int) -> dict[Application, int]:
-        """Take up to as many stamps as every application wants, in the window of a genTime; how many each of them got.
+        """Take the stamps that applications want, as far as they are left in the window of a genTime; return the taken.
 
-        What one did not get is counted as refused.
+        The stamps that an application wanted and did not get are counted as refused.
         """
 
     def give_back(self, counts: Mapping[Application, int], microseconds: int) -> None:

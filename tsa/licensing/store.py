@@ -1,4 +1,4 @@
-"""Where applications and their licences are kept: the store that licensing asks for, and the one in control.db."""
+"""The store of applications and licences: the contract that licensing needs, and its keeper control.db."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ class LicenceRow:
 class ApplicationStore(Protocol):
     """Applications, licences, and the journal of changes to them.
 
-    Every changing method, and log_event(), is called inside change(): one transaction. When change() has ended, all of
-    it is durable and every process sees it; after an exception nothing of it happened. While one process is inside,
-    another that enters waits, so that what was read inside still holds at the end. Reading methods also work outside,
-    and never wait for somebody's change.
+    The changing methods and log_event() are called inside change(), which is a transaction. When change() has ended,
+    all changes are durable and every process sees them; after an exception none of them happened. While a process is
+    inside, others wait to enter, so that a value that was read inside still holds at the end. The reading methods also
+    work outside, and never wait for a change.
 
-    A store belongs to the thread that made it, and whoever made it closes it. Every method raises ControlFault when the
-    store cannot be reached, read or changed. Whether a value makes sense is for the caller to say, beforehand.
+    A store belongs to the thread that made it; its maker closes it. Every method raises ControlFault when the store
+    cannot be reached, read or changed. The caller has checked beforehand that the values make sense.
     """
 
     def change(self) -> AbstractContextManager[object]:
         """Enter the transaction in which everything is changed."""
 
     def log_event(self, what: str, **detail: Any) -> None:
-        """Add to the journal what happened, by the account of this process. Details hold no secret."""
+        """Add an event to the journal, with the account of this process. Details hold no secret."""
 
     def revision(self) -> int:
-        """A number that is another one after another process has changed something."""
+        """A number that changes when another process has changed something."""
 
     def applications(self) -> Sequence[ApplicationRow]:
         """Every application, in the order of their numbers."""

@@ -1,4 +1,4 @@
-"""What applications have used, by window: the usage rows of control.db, and the counters after a restart."""
+"""The usage of applications by window: its rows in control.db, and the counters after a restart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tsa.state.control import Control, reading
 
 
 class Window(NamedTuple):
-    """What an application could have in a window, had, and was refused; `start` is in seconds since the epoch."""
+    """The capacity, stamps and refusals of an application in a window; `start` is in seconds since the epoch."""
 
     start: int
     capacity: int
@@ -54,7 +54,7 @@ def stamps_by_application(control: Control, start: int) -> dict[int, int]:
 
 
 def restore(config: Config, counters: Counters, microseconds: int) -> None:
-    """Count what the ledger has of the present window and the one before; to be called before anything is served.
+    """Count the stamps of the present window and the last from the ledger; called before anything is served.
 
     Raises LedgerFault.
     """
@@ -66,9 +66,9 @@ def restore(config: Config, counters: Counters, microseconds: int) -> None:
 
 
 def keep_usage(control: Control, config: Config, quota: Quota, microseconds: int, *, at_start: bool) -> None:
-    """Write down the present window and the one before by the quota, and older ones that are missing by the ledger.
+    """Write down the present window and the last from the quota, and older missing windows from the ledger.
 
-    `at_start`: also the window of the newest row, which a server that was killed had no time to bring up to date.
+    `at_start`: also the window of the newest row, which a killed server had no time to bring up to date.
     Raises ControlFault or LedgerFault.
     """
     window, length = quota.window(microseconds), quota.window_s
@@ -82,7 +82,7 @@ def keep_usage(control: Control, config: Config, quota: Quota, microseconds: int
     missing = list(_missing(control, config, everyone, (window - 1) * length, length, at_start=at_start))
     with control.change() as connection:
         connection.executemany(f"{_INSERT} excluded.stamps", rows)
-        # Rows of the ledger may have been pruned since: what was billed is never lowered.
+        # Rows of the ledger may have been pruned since: a billed number never becomes less.
         connection.executemany(f"{_INSERT} max(stamps, excluded.stamps)", missing)
 
 

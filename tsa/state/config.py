@@ -134,7 +134,7 @@ class PolicyTable(_Table):
 
 
 class TokenTable(_Table):
-    """[token]: what a token says besides the necessary."""
+    """[token]: the optional fields of a token."""
 
     fraction_digits: int = Field(3, ge=0, le=6)
     include_tsa_name: bool = False
@@ -142,7 +142,7 @@ class TokenTable(_Table):
 
     @property
     def cut_us(self) -> int:
-        """How much of genTime is not written at most, µs."""
+        """The most that the written genTime can be short of the measured one, µs."""
         return int(10 ** (6 - self.fraction_digits)) if self.fraction_digits < 6 else 0
 
 
@@ -163,7 +163,7 @@ class AnonymousTable(_Table):
 
 
 class LicenceTable(_Table):
-    """[licence]: what a licence is worth, and who may issue one."""
+    """[licence]: the stamps that a licence is worth, and the key of its issuer."""
 
     stamps_per_licence_hour: int = Field(20_000, ge=1, le=1 << 31)
     window_s: int = Field(3600, ge=1, le=3600)
@@ -208,7 +208,7 @@ class ClockTable(_Table):
 
 
 class LogTable(_Table):
-    """[log]: what is written down; JSON, one event a line, on stderr."""
+    """[log]: the events that are logged; JSON, an event a line, on stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     requests: bool = False
@@ -245,9 +245,9 @@ class Config(_Table):
 
 
 def load(state: Path, server: Mapping[str, object] | None = None) -> Config:
-    """The configuration in `state`/tsa.toml, with what the command line says of the [server] table on top.
+    """The configuration in `state`/tsa.toml; values of `server`, from the command line, replace those of [server].
 
-    Raises ConfigFault with one line a mistake, each naming table and key.
+    Raises ConfigFault with a line for every mistake, which names its table and key.
     """
     file = layout.settings(state)
     try:

@@ -1,6 +1,6 @@
 """control.db: who may stamp, how much, and what happened; shared by the server's processes and the commands.
 
-Small and changed seldom, so every change is one transaction with the event that tells of it (CSBR 5.4.1).
+It is small and seldom changed: a change and the event that tells of it are one transaction (CSBR 5.4.1).
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Control:
     """An open control.db; belongs to one thread."""
 
     def __init__(self, state: Path) -> None:
-        """Open the one in the folder `state`, or make it. Raises ControlFault."""
+        """Open control.db in the folder `state`, or make it. Raises ControlFault."""
         self.path = layout.control(state)
         try:
             self.connection = sqlite.open_laid_out(self.path, SCHEMA, BUSY_S)

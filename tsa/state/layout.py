@@ -1,4 +1,4 @@
-"""Where everything in a state folder is: the one place that knows its names.
+"""Where everything in a state folder is: no other room knows the names of its files.
 
 tsa.toml                        settings
 keys/                           private keys, mode 0700

@@ -28,7 +28,7 @@ def configure(level: str) -> None:
 
 
 class _Unfailing:
-    """stderr, for those who must go on when nobody reads it any more or its disk is full."""
+    """stderr, which stops nobody when it is closed or its disk is full: the process goes on without its log."""
 
     def write(self, text: str) -> None:
         with suppress(OSError, ValueError):

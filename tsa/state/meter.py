@@ -1,7 +1,7 @@
-"""What each worker process counts, in shared memory, so that any of them can answer for all (decision 12).
+"""The counts of every worker process, in memory that all of them share: any worker can answer for all (decision 12).
 
 A worker writes only its own slice, so nothing is locked; a reader may see a batch half counted, never a lost count.
-The memory outlives a worker: the process that takes its place counts on.
+The memory outlives a worker: the worker that takes its place counts on.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ class Schema:
 def open_to_write(path: Path, wait_s: float, *, create: bool = False, threads: bool = False) -> sqlite3.Connection:
     """A connection whose commits are durable when they return (WAL, synchronous = FULL), without implicit BEGIN.
 
-    It waits `wait_s` for the locks of others. `create`: an empty file is made where there is none. `threads`: threads
-    may use it in turn, instead of the one that opens it. Raises sqlite3.Error.
+    It waits `wait_s` for the locks of others. `create`: an empty file is made where there is none. `threads`: several
+    threads may use it in turn, not only the thread that opens it. Raises sqlite3.Error.
     """
     uri = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
     connection = sqlite3.connect(uri, uri=True, timeout=wait_s, isolation_level=None, check_same_thread=not threads)
@@ -54,7 +54,7 @@ def open_to_write(path: Path, wait_s: float, *, create: bool = False, threads: b
 
 
 def open_to_read(path: Path, wait_s: float = READ_WAIT_S) -> sqlite3.Connection:
-    """A connection that reads beside the file's writer, who never waits for it. Raises sqlite3.Error."""
+    """A connection that reads beside the writer of a file, which never waits for it. Raises sqlite3.Error."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=wait_s, isolation_level=None)
 
 
@@ -65,7 +65,7 @@ def copy(source: Path, target: Path) -> None:
 
 
 def open_laid_out(path: Path, schema: Schema, wait_s: float) -> sqlite3.Connection:
-    """A connection to write to a file that has `schema`: one that is missing or empty is laid out, mode 0600.
+    """A connection to write to a file that has `schema`. A missing file is made, mode 0600; an empty file is laid out.
 
     Raises SqliteFault.
     """
