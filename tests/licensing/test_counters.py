@@ -251,7 +251,7 @@ def test_retry_after_leads_into_the_next_window(counters: Counters, into: float)
 
 
 def test_a_straggler_may_be_the_first_of_its_window(counters: Counters) -> None:
-    """The page has the windows 10 and 8; a worker a moment behind brings the first stamps of 9."""
+    """The counters have the windows 10 and 8; a worker a moment behind brings the first stamps of 9."""
     buyer, length = application(5), counters.window_s * 1_000_000
     for window in (8, 10):
         assert debit(counters, buyer, 1, window * length) == 1

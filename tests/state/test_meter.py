@@ -1,4 +1,4 @@
-"""The counts of all workers, in one page that the processes share."""
+"""The counts of all workers, in memory that the processes share."""
 
 import os
 
@@ -30,7 +30,7 @@ def test_what_another_process_counts_is_seen_here() -> None:
     assert [(sum(each.commits[0]), each.commits[1], each.ledger_seq) for each in meters] == [(0, 0, 0), (1, 0.5, 77)]
 
 
-def test_each_worker_writes_its_own_part_of_the_page() -> None:
+def test_each_worker_writes_its_own_part_of_the_memory() -> None:
     meters = shared_meters(3)
     meters[1].batch([10.0] * 2000)
     meters[1].refused(TimeNotAvailable("x"))
