@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -57,13 +58,19 @@ def house() -> Sources:
     return sources
 
 
+@cache
+def statements(source: str) -> Sequence[ast.Import | ast.ImportFrom]:
+    """The import statements of a source."""
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imports(module: str, sources: Sources) -> set[str]:
     """The modules of ours that a module names in any import statement, wherever it stands."""
     found = set()
-    for node in ast.walk(ast.parse(sources[module])):
+    for node in statements(sources[module]):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert node.level == 0, f"{module} imports by a relative name, which hides where it leads"
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {name if name in sources else str(node.module) for name in names}

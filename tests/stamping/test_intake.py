@@ -10,12 +10,11 @@ import pytest
 import structlog
 
 from signer.key import SigningFault
-from tests.stamping.conftest import StoppedClock
 from tests.support.counts import times
 from tests.support.mutations import check_response
 from tests.support.query import Query
 from tests.support.units import ANYONE, FakePool, authority
-from tests.support.waiting import PATIENCE_S, Waiting, answers, let_through, opened, submit
+from tests.support.waiting import PATIENCE_S, StoppedClock, Waiting, answers, let_through, opened, stopped_clock, submit
 from tsa.protocol.errors import (
     MalformedRequest,
     PKIFailureInfo,
@@ -23,6 +22,8 @@ from tsa.protocol.errors import (
     SystemFailure,
     TimeNotAvailable,
 )
+
+__all__ = ["stopped_clock"]
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,13 @@ import asyncio
 
 import pytest
 
-from tests.stamping.conftest import StoppedClock
 from tests.support.query import Query
 from tests.support.units import ANYONE, FakePool, ListLedger, application, authority
-from tests.support.waiting import PATIENCE_S, Waiting, answers, let_through, opened, submit
+from tests.support.waiting import PATIENCE_S, StoppedClock, Waiting, answers, let_through, opened, stopped_clock, submit
 from tsa.protocol import der
 from tsa.protocol.errors import LicenceExhausted, PKIFailureInfo, QueueFull, UnacceptedPolicy
+
+__all__ = ["stopped_clock"]
 
 
 async def test_a_job_knows_whose_it_is_and_the_policy_to_be_stamped_under() -> None:

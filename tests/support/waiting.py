@@ -1,12 +1,16 @@
 """An intake at work in this process, and jobs that wait for their answers."""
 
 import asyncio
+import time
 from collections.abc import Sequence
+
+import pytest
 
 from tests.support.query import Query
 from tests.support.units import ANYONE, FakePool
 from tsa.licensing.applications import Application
 from tsa.protocol.errors import Refusal
+from tsa.stamping import intake as intakes
 from tsa.stamping.intake import Intake, Job
 from tsa.stamping.issue import Authority
 from tsa.state.meter import Meter, shared_meters
@@ -47,6 +51,30 @@ def submit(intake: Intake, count: int, by: Application = ANYONE) -> list[Waiting
     for job in jobs:
         intake.submit(Query().encode(), job, by)
     return jobs
+
+
+class StoppedClock:
+    """Stands for `time` in the intake; its seconds go by when a test says so, however slow the machine is."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(time, name)  # the calendar goes on
+
+    def time_ns(self) -> int:
+        return time.time_ns()
+
+
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> StoppedClock:
+    """The clock of every intake of this test."""
+    clock = StoppedClock()
+    monkeypatch.setattr(intakes, "time", clock)
+    return clock
 
 
 async def let_through(pool: FakePool, fault: Exception | None = None) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.openssl import judges_good, version
+from tests.support.judging import openssl_proves, openssl_version
 from tests.vectors.make import MAKERS
 from tests.vectors.vector import Maker
 
@@ -71,13 +71,13 @@ def differing(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 def _is_otherwise(maker: Maker, made: Path) -> bool:
     vector, folder = maker.make(), made / maker.name
     vector.store(folder)
-    return judges_good(folder, vector) != maker.verdict.startswith("proved")
+    return openssl_proves(folder, vector) != maker.verdict.startswith("proved")
 
 
 def test_openssl_agrees_but_for_the_differences(differing: set[str]) -> None:
     explained = {name for names in DIFFERENCES.values() for name in names}
     assert differing <= explained
-    if version().startswith("OpenSSL 3.0."):  # a later one may have come nearer
+    if openssl_version().startswith("OpenSSL 3.0."):  # a later one may have come nearer
         assert differing == explained
 
 
