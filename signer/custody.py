@@ -3,30 +3,32 @@
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from signer.key import KeyFault, SigningKey
 from signer.software import SoftwareKey, generate, load
 
 # RFC 3986 3.1. A path whose first part has a colon is written with ./ before it (RFC 3986 4.2).
 _SCHEME = re.compile("([A-Za-z][A-Za-z0-9+.-]*):")
+# RFC 8089 2, of this machine: the path begins with one slash.
+_FILE = re.compile("file:(?://(?:localhost)?)?(/(?!/)[^?#]*)", re.IGNORECASE)
 
 
-def open_key(uri: str, passphrase: bytes | None = None, *, folder: Path = Path()) -> SigningKey:
-    """The key that a URI names, ready to sign.
+def open_key(uri: str | Path, passphrase: bytes | None = None, *, folder: Path = Path()) -> SigningKey:
+    """The key that a URI or a Path names, ready to sign.
 
-    uri: the path of a PKCS#8 PEM file, relative to folder, or the same file as a file: URI (RFC 8089).
-    passphrase: of the file, None where it is not encrypted.
+    uri: the path of a PKCS#8 PEM file, relative to folder, or the same file as a file: URI (RFC 8089). A Path is never
+    a URI, whatever its name. passphrase: of the file, None where it is not encrypted.
     Raises KeyFault: there is no such kind of URI, or the key cannot be used.
     """
-    scheme = _SCHEME.match(uri)
-    if scheme is None:
+    if isinstance(uri, Path) or (scheme := _SCHEME.match(uri)) is None:
         return load(folder / uri, passphrase)
     if scheme[1].lower() == "file":
         return load(_file(uri), passphrase)
+    # The rest of the URI may hold a PIN (RFC 7512 2.4), so it is not quoted.
     raise KeyFault(
-        f"There is no kind of key {scheme[0]} for {uri}: give the path of a file (./{uri} where that is its name), "
-        "or a file: URI."
+        f"There is no kind of key {scheme[0]} here: give a file: URI, or the path of a file, with ./ before a name "
+        f"that begins with {scheme[0]}."
     )
 
 
@@ -46,7 +48,8 @@ def keep_key(key: SigningKey, path: Path, passphrase: bytes | None = None) -> No
 
 
 def _file(uri: str) -> Path:
-    parts = urlsplit(uri)
-    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/") or parts.query or parts.fragment:
+    named = _FILE.fullmatch(uri)
+    path = unquote_to_bytes(named[1]) if named else b""
+    if not path or b"\0" in path:
         raise KeyFault(f"{uri} names no file of this machine: write it like file:///etc/tsa/tsa.key.")
-    return Path(os.fsdecode(unquote_to_bytes(parts.path)))
+    return Path(os.fsdecode(path))

@@ -70,7 +70,7 @@ def issue(
 
 
 def _issuer_key(file: Path, passphrase_file: Path | None) -> SigningKey:
-    key = open_key(str(file), read_passphrase(passphrase_file))
+    key = open_key(file, read_passphrase(passphrase_file))
     if key.algorithm.kind is not KeyKind.ED25519:
         raise KeyFault(f"{file} is no Ed25519 key, which licences are signed with: make one with `tsa licence key`.")
     return key

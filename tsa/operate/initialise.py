@@ -59,7 +59,7 @@ def request(state: Path, key_type: str, subject: str, passphrase_file: Path | No
     if not (state / TSU_KEY).exists():
         keep_key(new_key(key_type), state / TSU_KEY, passphrase)
         _log_event(state, "key made", key_type=key_type)
-    key = open_key(TSU_KEY, passphrase, folder=state)
+    key = open_key(state / TSU_KEY, passphrase)
     file = layout.certificate_request(state)
     file.write_bytes(certificate_request(key, name).public_bytes(Encoding.PEM))
     return file
@@ -76,7 +76,7 @@ def import_chain(
     if key_file is not None:
         _refuse_key(state)
     passphrase = read_passphrase(passphrase_file)
-    key = open_key(str(key_file), passphrase) if key_file else open_key(TSU_KEY, passphrase, folder=state)
+    key = open_key(key_file or state / TSU_KEY, passphrase)
     anchors = read_certificates(ca_file) if ca_file else []
     chain = build_chain(key.public_key, read_certificates(chain_file), anchors)
     check_fitness(chain, key.public_key, datetime.now(UTC))
