@@ -12,9 +12,9 @@ from tsa.licensing.applications import Application
 class Quota(Protocol):
     """The stamps that applications have used in a window, and may still use by their licences.
 
-    Windows are `window_s` seconds of UTC, numbered from the epoch. The stamps that were debited in a window and not
-    given back are never more than the application's capacity, however many processes debit it at a time. Only a process
-    that is killed between debit and answer loses stamps: to the buyer's loss, never to the seller's.
+    Windows are `window_s` seconds of UTC, numbered from the epoch. No debit brings the stamps of a window, those given
+    back not counted, above the application's capacity at its genTime, however many processes debit at a time. Only a
+    process that is killed between debit and answer loses stamps: to the buyer's loss, never to the seller's.
 
     When a method returns, its effect holds for every process. A quota belongs to the event loop of its process, or to
     its only thread; a call waits at most the few µs for which another process holds the lock, which the quota owns. No
