@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import tempfile
 from collections import Counter
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -116,14 +117,15 @@ def test_a_ledger_that_cannot_be_filled_is_told(monkeypatch: pytest.MonkeyPatch,
 def test_the_ledger_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(load, "WARM_UP_S", 0.05)
     monkeypatch.setattr(limit, "constant_per_s", lambda *_, **__: 1e9)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     arguments = ["scale", "--only", "ledger rows", "--rows", "500", "--seconds", "0.2", "--rounds", "2", "--json"]
     done = CliRunner().invoke(cli.app, arguments)
-    assert done.exit_code == 0, done.output
+    assert (done.exit_code, done.stderr) == (0, ""), done.output
     (rows,) = json.loads(done.stdout)["dimensions"]
     empty, filled = (point for point in rows["points"] if not point["not_done"])
     assert f"CPU a stamp {filled['cpu_us'] / empty['cpu_us']:.3f}" in rows["sentence"]
     assert f"p99 {filled['latency_ms']['p99'] / empty['latency_ms']['p99']:.3f} times" in rows["sentence"]
+    assert not list(tmp_path.iterdir()), "servers and their folders are gone"
 
 
 def test_table_json_and_plot(found: Scale, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
