@@ -126,7 +126,7 @@ def test_every_room_of_the_table_stands() -> None:
         ("tsa.verify.token", "def f():\n    from tsa.stamping import issue", "tsa.stamping.issue"),
         ("tsa.stamping.issue", "import tsa.server.lane", "tsa.server.lane"),
         ("tsa.client", "from tsa.process import supervise", "tsa.process.supervise"),
-        ("tsa.client", "from tsa.process.bookkeeping import stamp_heads", "tsa.process.bookkeeping"),
+        ("tsa.client", "from tsa.process.witness import stamp_heads", "tsa.process.witness"),
         ("tsa.commands.ledger", "from tsa.process import supervise", "tsa.process.supervise"),
         ("tsa.server.api", "from tsa.commands import note", "tsa.commands"),
         ("tsa.operate.initialise", "import tsa.commands.clock", "tsa.commands.clock"),

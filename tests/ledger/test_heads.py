@@ -12,7 +12,8 @@ from tests.support.faulty_ledger import Desk, assert_whole, control, keep_heads,
 from tests.support.units import config
 from tsa.clock.gate import SharedGate
 from tsa.ledger import heads
-from tsa.process.bookkeeping import keep, stamp_heads
+from tsa.process.bookkeeping import keep
+from tsa.process.witness import stamp_heads
 from tsa.state.control import Control
 
 

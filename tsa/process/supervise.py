@@ -29,9 +29,10 @@ from tsa.licensing.capacity import worker_count
 from tsa.licensing.counters import Counters
 from tsa.licensing.store import SqliteApplications
 from tsa.licensing.usage import restore
-from tsa.process.bookkeeping import keep, stamp_heads
+from tsa.process.bookkeeping import keep
 from tsa.process.child import guarded, trial
 from tsa.process.jobs import PeriodicJob
+from tsa.process.witness import stamp_heads
 from tsa.process.worker import Place, run
 from tsa.server.listening import listen, refuse_new
 from tsa.stamping.tsu import UnusableTsu

@@ -20,7 +20,7 @@ from tests.support.token import read_token
 from tsa.clock.clock import ClockPair
 from tsa.ledger.archive import Archive
 from tsa.operate import initialise
-from tsa.process.bookkeeping import stamp_heads
+from tsa.process.witness import stamp_heads
 from tsa.state import layout
 from tsa.state.config import load
 
