@@ -14,6 +14,7 @@ SECOND_POLICY = "2.999.3161.2"
 TESTS = Path(__file__).parent
 # Folders, files and tests with servers of their own, time that must pass, or much repetition.
 SLOW = (
+    "bench/capacity/test_liars.py",
     "bench/capacity/test_suite.py",
     "bench/cost/test_ceiling.py",
     "bench/cost/test_compare.py",
@@ -27,6 +28,7 @@ SLOW = (
     "pages",
     "process/test_supervise.py",
     "protocol/test_fuzz_server.py",
+    "server/test_application_changes.py",
     "server/test_capacity.py",
     "server/test_clock_accept.py",
     "server/test_deadlines.py",
