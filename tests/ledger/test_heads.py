@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faulty_ledger import Desk, assert_whole, control, keep_heads, rows
+from tests.support.faulty_ledger import START, Desk, assert_whole, control, keep_heads, rows
 from tests.support.units import config
 from tsa.clock.gate import SharedGate
 from tsa.ledger import heads
@@ -68,7 +68,8 @@ async def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_it(
     keep(config(dir=state), desk.counters, desk.time_us)
     await desk.ledger.close()
     assert rows(state, "SELECT segment, seq FROM head") == [("2026-11/0.db", 7)]
-    assert rows(state, "SELECT application, stamps, refusals FROM usage") == [(1, 7, 0)]
+    window = START // 1_000_000
+    assert rows(state, "SELECT start, application, stamps, refusals FROM usage") == [(window, 1, 7, 0)]
     assert "file is not a database" in capsys.readouterr().out
 
 
