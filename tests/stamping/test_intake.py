@@ -15,6 +15,7 @@ from tests.support.mutations import check_response
 from tests.support.query import Query
 from tests.support.units import ANYONE, FakePool, authority
 from tests.support.waiting import PATIENCE_S, StoppedClock, Waiting, answers, let_through, opened, stopped_clock, submit
+from tsa.licensing.counters import Counters
 from tsa.protocol.errors import (
     MalformedRequest,
     PKIFailureInfo,
@@ -175,6 +176,26 @@ async def test_a_fault_before_anything_is_signed_leaves_nobody_waiting(
     assert [(event["event"], event["size"], event["exc_info"]) for event in logged] == [("batch failed", 3, True)]
     assert meter.refusals[PKIFailureInfo.systemFailure] == 3
     assert {type(answer) for answer in await answers(submit(intake, 3))} == {bytes}
+
+
+async def test_a_refusal_that_cannot_be_counted_is_answered_and_the_worker_goes_on(
+    monkeypatch: pytest.MonkeyPatch, logged: list[MutableMapping[str, Any]]
+) -> None:
+    pool = FakePool()
+    intake, _ = opened(authority(pool=pool))
+
+    def out_of_reach(_counters: Counters, _number: int, _microseconds: int) -> None:
+        raise OSError("no locks available")
+
+    jobs = submit(intake, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Counters, "refused", out_of_reach)
+        await let_through(pool, SigningFault("out of reach"))
+        assert {type(answer) for answer in await answers(jobs)} == {SystemFailure}
+    assert [event["event"] for event in logged] == ["batch failed", "refusal not counted", "refusal not counted"]
+    after = submit(intake, 1)
+    await let_through(pool)
+    assert {type(answer) for answer in await answers(after)} == {bytes}
 
 
 async def test_a_clock_that_is_not_trusted_refuses_the_batch() -> None:

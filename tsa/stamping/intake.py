@@ -110,8 +110,11 @@ class Intake:
     def refuse(self, job: Job, refusal: Refusal) -> None:
         """Answer with a refusal. Every refusal of a stamp passes here, and is counted here alone (decision 5)."""
         self._meter.refused(refusal)
-        if refusal.counts_for_application:
-            self.authority.books.quota.refused(job.application.id, time.time_ns() // 1_000)
+        try:
+            if refusal.counts_for_application:
+                self.authority.books.quota.refused(job.application.id, time.time_ns() // 1_000)
+        except Exception:  # a signing worker that ended for this would leave all others waiting
+            log.exception("refusal not counted")
         self._deliver(job, refusal)
 
     @property
