@@ -42,3 +42,17 @@ def test_a_heartbeat_of_another_boot_is_none(tmp_path: Path) -> None:
 def test_a_file_that_is_no_heartbeat_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "clock.alive").write_text(text)
     assert not is_watched(tmp_path, NOW)
+
+
+def test_a_machine_that_does_not_say_which_boot_this_is_has_no_heartbeat_but_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under systemd's ProcSubset=pid, where /proc/sys is not there: the measurer lets a beat fail with OSError."""
+    monkeypatch.setattr("tsa.clock.heartbeat._BOOT_ID", tmp_path / "boot_id")
+    beating = Heartbeat(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        beating.beat(NOW)
+    assert not is_watched(tmp_path, NOW)
+    (tmp_path / "boot_id").write_text("boot-of-now\n")
+    beating.beat(NOW)
+    assert is_watched(tmp_path, NOW)

@@ -22,7 +22,7 @@ class Heartbeat:
 
     def __init__(self, state: Path) -> None:
         self._path = layout.clock_heartbeat(state)
-        self._boot = _BOOT_ID.read_text().strip()
+        self._boot = ""
         self._file: int | None = None
         self._due_us = 0
 
@@ -30,7 +30,8 @@ class Heartbeat:
         """Write that the clock was looked at, at `boot_us`; once in EVERY_US at most. Raises OSError."""
         if boot_us < self._due_us:
             return
-        if self._file is None:
+        if self._file is None:  # not before: where it cannot be written, the clock is still measured
+            self._boot = _BOOT_ID.read_text().strip()
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.pwrite(self._file, f"{self._boot} {boot_us:020d}\n".encode(), 0)
         self._due_us = boot_us + EVERY_US
