@@ -90,6 +90,14 @@ def test_an_issuers_key_can_be_encrypted(tmp_path: Path, issue: Issue, monkeypat
     issue("two", key=key)
 
 
+def test_an_issuers_key_is_named_by_its_path_even_with_a_colon(
+    tmp_path: Path, issue: Issue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("licence", "key", "--out", "issuer:2026.pem")
+    issue(key=Path("issuer:2026.pem"))
+
+
 def test_a_licence_is_issued_installed_and_shown(pinned: Path, issue: Issue) -> None:
     file = issue("licence", "--stamps-per-hour", "10000")
     result = run("licence", "install", file, "--dir", pinned)

@@ -222,6 +222,18 @@ async def test_an_encrypted_key_comes_in_with_its_chain(
             await proved(state)
 
 
+def test_a_key_is_imported_by_its_path_even_with_a_colon(
+    tmp_path: Path,
+    passphrase_file: Path,
+    existing: tuple[Path, Path, x509.Certificate],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chain, key, _ = existing
+    monkeypatch.chdir(key.rename(key.with_name("unit:1.pem")).parent)
+    initialise.import_chain(tmp_path / "state", chain, None, Path("unit:1.pem"), passphrase_file)
+    assert (tmp_path / "state/keys/tsa.key").exists()
+
+
 @pytest.mark.parametrize("passphrase", [b"wrong", None])
 def test_a_passphrase_that_is_wrong_or_missing_brings_nothing_in(
     tmp_path: Path, existing: tuple[Path, Path, x509.Certificate], passphrase: bytes | None
