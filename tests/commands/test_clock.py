@@ -56,6 +56,15 @@ def test_a_gate_that_the_ledger_would_keep_closed(state: Path, monkeypatch: pyte
     assert not (state / "clock.db").exists(), "a question begins no journal"
 
 
+def test_a_ledger_that_cannot_be_read_hides_nothing_of_the_clock(state: Path) -> None:
+    file = state / "ledger/2026-11/0.db"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"no database, but some octets" * 40)
+    shown = run("clock", "--dir", state)
+    assert shown.exit_code == 0
+    assert "No server runs; measured now, the gate would be open." in shown.output
+
+
 def test_a_clock_that_nobody_watches_any_more(state: Path) -> None:
     """By the heartbeat of the measurer, where a server holds the folder."""
     with closing(Journal(state)) as journal:

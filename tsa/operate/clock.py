@@ -16,6 +16,7 @@ from tsa.clock.journal import NOT_TRUSTED, TRUSTED, Journal, JournalEntry
 from tsa.clock.measurement import Measurement
 from tsa.clock.sources.registry import read_source
 from tsa.ledger.archive import newest_gen_time
+from tsa.ledger.segment import LedgerFault
 from tsa.ledger.serial import LAST_EPOCH
 from tsa.state import layout
 from tsa.state.config import Config
@@ -45,7 +46,7 @@ class ClockStatus(NamedTuple):
 def status(config: Config) -> ClockStatus:
     """What the server found last; where none runs, what a measurement finds now.
 
-    Raises JournalFault, or LedgerFault where no server runs.
+    Raises JournalFault.
     """
     return _found(config) if is_served(config.dir) else _measured(config)
 
@@ -115,8 +116,12 @@ def _measured(config: Config) -> ClockStatus:
     wall, boot = ClockPair().read()
     measurement = Measurement(config, read_source)
     epoch = _epoch(config.dir)
-    before = Gate(anchor_us=wall - boot, newest_us=newest_gen_time(layout.ledger(config.dir), epoch), epoch=epoch)
-    gate = measurement.measure(before, wall, boot)
+    try:
+        newest = newest_gen_time(layout.ledger(config.dir), epoch)
+    except LedgerFault:  # a server measures all the same, and `tsa ledger verify` tells of the ledger
+        newest = 0
+    gate = Gate(anchor_us=wall - boot, newest_us=newest, epoch=epoch)
+    gate = measurement.measure(gate, wall, boot)
     _, why = gate.judge(wall, boot)
     found = [source_status(answer, config.clock.drift_ppm) for answer in measurement.answers]
     return ClockStatus(False, not why, None, why or gate.text, found)
