@@ -105,7 +105,7 @@ ANYONE = application()
 
 
 def counters() -> Counters:
-    """The page of counters of a process, which lets go of its lock's file with the test."""
+    """The counters of a process, which lets go of its lock's file with the test."""
     made = Counters(3600)
     weakref.finalize(made, os.close, made._lock)
     return made

@@ -22,7 +22,7 @@ from tsa.state.meter import BATCH_BOUNDS, LATENCY_BOUNDS_S, Meter
 
 
 def render(service: Service, meters: Sequence[Meter]) -> tuple[bytes, str]:
-    """The metrics page and its Content-Type, by one of the processes whose `meters` they are.
+    """The metrics in text form and their Content-Type, by one of the processes whose `meters` they are.
 
     To be called in its event loop, as all that takes the counters' lock.
     """
