@@ -39,8 +39,8 @@ dev: .venv/.dev
 run: .venv/.runtime
 	$(BIN)/tsa serve --dir tsa-data
 
-T ?=
-N ?= 10
+T =
+N = 10
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 test: dev
 	$(PYTEST) $(T)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from signer.key import SigningFault
-from signer.pool import SigningPool
 from tsa.licensing import applications
 from tsa.licensing.applications import ANONYMOUS, Application
-from tsa.licensing.capacity import Capacity, measure, most_signing_workers
+from tsa.licensing.capacity import Capacity, measure
 from tsa.licensing.contract import Licence, utc
 from tsa.licensing.store import ApplicationStore, SqliteApplications
 from tsa.licensing.usage import stamps_by_application
-from tsa.stamping.tsu import UnusableTsu, load_tsu
+from tsa.stamping.opening import open_pool
+from tsa.stamping.tsu import load_tsu
 from tsa.state.config import Config
 from tsa.state.control import ControlFault
 
@@ -76,10 +75,7 @@ def _capacity_with(config: Config, store: ApplicationStore, licences: int) -> Ca
     more = Licence(licences, table.stamps_per_licence_hour, 0, None)
     newcomer = Application(0, "", None, None, (), None, disabled=False, licences=(more,))
     sold = applications.read(store, table.stamps_per_licence_hour, table.issuer_key)
-    try:
-        pool = SigningPool(load_tsu(config).key, most_signing_workers(config))
-    except SigningFault as fault:
-        raise UnusableTsu(f"The key in {config.path(config.tsu.key)} cannot sign: {fault}") from fault
+    pool = open_pool(config, load_tsu(config))
     pool.close()
     return measure(config, [*sold, newcomer], pool.cost_us)
 

@@ -21,7 +21,7 @@ from tsa.protocol.errors import Refusal
 from tsa.protocol.oids import HASHES
 from tsa.stamping.books import Books
 from tsa.stamping.issue import Authority
-from tsa.stamping.tsu import UnusableTsu, load_tsu
+from tsa.stamping.tsu import TimeStampingUnit, UnusableTsu, load_tsu
 from tsa.state import layout
 from tsa.state.config import Config
 from tsa.state.meter import shared_meters
@@ -42,10 +42,7 @@ async def open_authority(config: Config, books: Books) -> Authority:
     Raises UnusableTsu.
     """
     tsu = await asyncio.to_thread(load_tsu, config)  # checking an RSA key takes a while, and at a reload others wait
-    try:
-        pool = SigningPool(tsu.key, most_signing_workers(config))
-    except SigningFault as fault:
-        raise UnusableTsu(f"The key in {config.path(config.tsu.key)} cannot sign: {fault}") from fault
+    pool = open_pool(config, tsu)
     authority = Authority(config, tsu, pool, books)
     try:
         await prove(authority)
@@ -53,6 +50,14 @@ async def open_authority(config: Config, books: Books) -> Authority:
         pool.close()
         raise
     return authority
+
+
+def open_pool(config: Config, tsu: TimeStampingUnit) -> SigningPool:
+    """The signing pool of a unit, whose key is measured. Raises UnusableTsu when the key cannot sign."""
+    try:
+        return SigningPool(tsu.key, most_signing_workers(config))
+    except SigningFault as fault:
+        raise UnusableTsu(f"The key {config.tsu.key} of [tsu] cannot sign: {fault}") from fault
 
 
 async def prove(authority: Authority) -> None:
