@@ -57,10 +57,10 @@ def _request(file: Path, hash_name: str) -> bytes:
             digest = hashlib.file_digest(content, algorithm.name).digest()
     except OSError as error:
         raise StampFault(f"{file} cannot be read: {error.strerror}.") from error
-    return request_for(algorithm, digest)
+    return encoded_request(algorithm, digest)
 
 
-def request_for(algorithm: HashAlgorithm, digest: bytes) -> bytes:
+def encoded_request(algorithm: HashAlgorithm, digest: bytes) -> bytes:
     """A TimeStampReq for a digest, with a fresh nonce and certReq TRUE."""
     return tsp.encode_request(tsp.request_for(algorithm, digest, nonce=secrets.randbits(63), cert_req=True))
 

@@ -15,7 +15,7 @@ from tsa.commands.certificate_files import Ca, Cert, Crl, read_all, required, se
 from tsa.commands.evidence_report import not_judged, not_proved, proved, tell
 from tsa.commands.token_report import exit_code
 from tsa.operate import evidence
-from tsa.operate.evidence import Authority, Pair
+from tsa.operate.evidence import Endpoint, Pair
 from tsa.protocol.oids import HASHES
 from tsa.verify import material
 from tsa.verify.datum import FileDatum
@@ -63,7 +63,7 @@ def create(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     digests = [FileDatum(pair.data).digest(hash_name) for pair in tracked(pairs, "Hashing")]
-    evidence.create(pairs, digests, hash_name, Authority(url, credentials(key_file)))
+    evidence.create(pairs, digests, hash_name, Endpoint(url, credentials(key_file)))
     print(f"{len(pairs):,} records made with one stamp.")
 
 
@@ -102,7 +102,7 @@ def renew(
         else:
             due.setdefault(found.algorithm, []).append((pair, found))
     for algorithm, group in due.items():
-        evidence.renew(group, algorithm, Authority(url, credentials(key_file)))
+        evidence.renew(group, algorithm, Endpoint(url, credentials(key_file)))
         print(f"{len(group):,} records renewed with one stamp, {algorithm}.")
     if due and not crls:
         note("No CRL was given, so none is kept with the tokens: give the newest one of their CA with --crl.")

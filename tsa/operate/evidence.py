@@ -10,7 +10,7 @@ from typing import NamedTuple
 import aiohttp
 
 from signer.files import replace_file
-from tsa.client import TIMEOUT_S, StampFault, ask, request_for
+from tsa.client import TIMEOUT_S, StampFault, ask, encoded_request
 from tsa.protocol.oids import HASHES
 from tsa.verify.evidence.record import MAX_OCTETS, ArchiveTimeStamp, new_record, new_time_stamp
 from tsa.verify.evidence.renewal import Due
@@ -27,7 +27,7 @@ class Pair(NamedTuple):
     record: Path
 
 
-class Authority(NamedTuple):
+class Endpoint(NamedTuple):
     """Where stamps are asked for, and the headers that carry the APP_KEY."""
 
     url: str
@@ -69,14 +69,14 @@ def read_octets(record: Path) -> bytes:
         return content.read(MAX_OCTETS + 1)
 
 
-def create(pairs: Sequence[Pair], digests: Sequence[bytes], algorithm: str, authority: Authority) -> None:
+def create(pairs: Sequence[Pair], digests: Sequence[bytes], algorithm: str, authority: Endpoint) -> None:
     """Write a record for every file, whose digest is at the same place. Raises StampFault or OSError."""
     tree = _StampedTree(digests, algorithm, authority)
     for pair, digest in zip(pairs, digests, strict=True):
         replace_file(pair.record, new_record(tree.time_stamp(digest), algorithm).encoded)
 
 
-def renew(due: Sequence[tuple[Pair, Due]], algorithm: str, authority: Authority) -> None:
+def renew(due: Sequence[tuple[Pair, Due]], algorithm: str, authority: Endpoint) -> None:
     """Renew records that are due by the same hash algorithm. Raises StampFault or OSError."""
     tree = _StampedTree([each.digest for _, each in due], algorithm, authority)
     for pair, each in due:
@@ -87,10 +87,10 @@ def renew(due: Sequence[tuple[Pair, Due]], algorithm: str, authority: Authority)
 class _StampedTree:
     """A hash tree over digests whose root an authority has stamped."""
 
-    def __init__(self, digests: Sequence[bytes], algorithm: str, authority: Authority) -> None:
+    def __init__(self, digests: Sequence[bytes], algorithm: str, authority: Endpoint) -> None:
         """Raises StampFault."""
         self._tree, self._algorithm = HashTree(digests, algorithm), algorithm
-        request = request_for(HASHES[algorithm], self._tree.root)
+        request = encoded_request(HASHES[algorithm], self._tree.root)
         self._token = Response.read(asyncio.run(_ask(request, authority, f"{len(digests):,} records"))).token
 
     def time_stamp(self, digest: bytes, *, alone: bool = False) -> ArchiveTimeStamp:
@@ -98,7 +98,7 @@ class _StampedTree:
         return new_time_stamp(self._token, self._tree.reduced(digest, alone=alone), self._algorithm)
 
 
-async def _ask(request: bytes, authority: Authority, what: str) -> bytes:
+async def _ask(request: bytes, authority: Endpoint, what: str) -> bytes:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with aiohttp.ClientSession(headers=authority.headers, timeout=timeout) as session:
         response, _ = await ask(session, authority.url, request, what)

@@ -33,7 +33,7 @@ from tsa.process.bookkeeping import keep
 from tsa.process.child import guarded, trial
 from tsa.process.jobs import PeriodicJob
 from tsa.process.witness import stamp_heads
-from tsa.process.worker import Place, run
+from tsa.process.worker import Inherited, run
 from tsa.server.listening import listen, refuse_new
 from tsa.stamping.tsu import UnusableTsu
 from tsa.state import layout
@@ -141,8 +141,8 @@ class Supervisor:
         pid = os.fork()
         if pid == 0:
             os.close(self._lifeline_end)
-            place = Place(number, self._listening, self._lifeline, self._meters, self._counters, self._gate)
-            os._exit(guarded(lambda: run(self._config, self._read_config, place)))
+            inherited = Inherited(number, self._listening, self._lifeline, self._meters, self._counters, self._gate)
+            os._exit(guarded(lambda: run(self._config, self._read_config, inherited)))
         slot = self._slots[number]
         slot.pid, slot.started = pid, time.monotonic()
         log.info("worker started", worker=number, pid=pid)

@@ -10,7 +10,7 @@ from contextlib import closing
 import aiohttp
 import structlog
 
-from tsa.client import TIMEOUT_S, StampFault, post, request_for
+from tsa.client import TIMEOUT_S, StampFault, encoded_request, post
 from tsa.clock.gate import SharedGate
 from tsa.ledger.heads import heads_text, keep_stamp, stamp_due
 from tsa.protocol.oids import HASHES
@@ -38,7 +38,7 @@ def stamp_heads(config: Config, gate: SharedGate) -> None:
             return
         heads, url = heads_text(control), config.ledger.witness
         algorithm = HASHES["sha256" if url else config.policy.hashes[0]]
-        request = request_for(algorithm, hashlib.new(algorithm.name, heads.encode()).digest())
+        request = encoded_request(algorithm, hashlib.new(algorithm.name, heads.encode()).digest())
         response = asyncio.run(_ask(url, request) if url else _stamp(config, request, books))
         keep_stamp(control, url or "self", heads, request, response)
     log.info("ledger heads stamped", by=url or "self")

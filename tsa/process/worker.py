@@ -47,7 +47,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Inherited:
     """What a worker inherits: the socket, a pipe that reads end-of-file when the supervisor is gone, shared memory."""
 
     number: int
@@ -58,25 +58,27 @@ class Place:
     gate: SharedGate
 
 
-def run(config: Config, read_config: Callable[[], Config], place: Place) -> None:
+def run(config: Config, read_config: Callable[[], Config], inherited: Inherited) -> None:
     """Serve `config`, and at SIGHUP what `read_config` says, until SIGTERM and every accepted request is answered.
 
     Raises UnusableTsu or TlsFault when it cannot begin.
     """
-    uvloop.run(_Worker(config, read_config, place).serve())
+    uvloop.run(_Worker(config, read_config, inherited).serve())
 
 
 class _Worker:
-    def __init__(self, config: Config, read_config: Callable[[], Config], place: Place) -> None:
+    def __init__(self, config: Config, read_config: Callable[[], Config], inherited: Inherited) -> None:
         self._config = config
         self._read_config = read_config
-        self._place = place
-        self._meter = place.meters[place.number]
+        self._inherited = inherited
+        self._meter = inherited.meters[inherited.number]
         self._meter.started = int(time.time())
-        self._ledger = SegmentWriter(layout.ledger(config.dir), place.number, config.ledger.roll_mib << 20, self._meter)
-        serials = SerialNumbers(bytes.fromhex(config.tsu.node), place.number)
-        self._books = Books(Clock(place.gate), serials, self._ledger, place.counters)
-        self._watch = LedgerWatch(self._ledger, self._books, place.number)
+        self._ledger = SegmentWriter(
+            layout.ledger(config.dir), inherited.number, config.ledger.roll_mib << 20, self._meter
+        )
+        serials = SerialNumbers(bytes.fromhex(config.tsu.node), inherited.number)
+        self._books = Books(Clock(inherited.gate), serials, self._ledger, inherited.counters)
+        self._watch = LedgerWatch(self._ledger, self._books, inherited.number)
         self._patience_s: asyncio.Future[float]
         self._turn = asyncio.Lock()
         self._said: object = None  # the licences and the key of the last line on capacity
@@ -89,12 +91,12 @@ class _Worker:
         acceptor.start(self._tls, self._config.server.deadline_s)
         self._listen_to_signals(loop)
         ticking = asyncio.create_task(self._tick())
-        log.info("worker serves", worker=self._place.number)
+        log.info("worker serves", worker=self._inherited.number)
         await self._drain(acceptor, await self._patience_s)
         ticking.cancel()
         self._service.intake.authority.pool.close()
         await self._ledger.close()
-        log.info("worker ends", worker=self._place.number)
+        log.info("worker ends", worker=self._inherited.number)
 
     async def _assemble(self) -> Acceptor:
         """Make all that serving needs; the acceptor that will let connections in."""
@@ -105,13 +107,13 @@ class _Worker:
         self._service = Service(Intake(authority, self._meter), Callers(config), self._books, connections)
         self._service.log_requests = config.log.requests
         self._staff()
-        runner = web.AppRunner(build_app(self._service, self._place.meters))
+        runner = web.AppRunner(build_app(self._service, self._inherited.meters))
         await runner.setup()
         web_server = runner.server
         assert web_server is not None  # noqa: S101 - setup() has made it
         self._service.successor = lambda: WebConnection(web_server, self._service.connections)
         self._tls = server_context(config)
-        return Acceptor(self._place.listening, self._meter, self._place.meters, lambda: Lane(self._service))
+        return Acceptor(self._inherited.listening, self._meter, self._inherited.meters, lambda: Lane(self._service))
 
     async def _drain(self, acceptor: Acceptor, patience_s: float) -> None:
         """Answer whoever is connected, let nobody new in, and wait until all have gone."""
@@ -126,11 +128,11 @@ class _Worker:
         loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor too, which sends SIGTERM
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD})
-        loop.add_reader(self._place.lifeline, self._orphaned)
+        loop.add_reader(self._inherited.lifeline, self._orphaned)
 
     def _orphaned(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._place.lifeline)
-        refuse_new(self._place.listening)
+        asyncio.get_running_loop().remove_reader(self._inherited.lifeline)
+        refuse_new(self._inherited.listening)
         asyncio.get_running_loop().call_later(ORPHAN_END_S, os._exit, 1)
         self._stop(ORPHAN_DRAIN_S)
 
@@ -150,18 +152,18 @@ class _Worker:
                     self._staff()
                 self._watch.tick()
             except Exception:  # the next tick tries again; without ticks there would be no deadlines
-                log.exception("tick failed", worker=self._place.number)
+                log.exception("tick failed", worker=self._inherited.number)
             self._meter.ledger_fault = self._ledger.fault is not None
             await asyncio.sleep(TICK_S)
 
     def _staff(self) -> None:
         """Have as many signing workers as the licences ask for, and log whether the sold capacity can be signed."""
-        pool, processes = self._service.intake.authority.pool, len(self._place.meters)
+        pool, processes = self._service.intake.authority.pool, len(self._inherited.meters)
         capacity = measure(self._config, self._service.callers.applications.everyone, pool.cost_us)
         mine = -(-capacity.signing_workers // processes)
         # In the loop a signing worker is a turn in the round robin, and one at a time fills the largest batches.
         self._service.intake.staff(1 if pool.in_loop else mine)
-        if self._place.number == 0 and (capacity.licences, pool) != self._said:
+        if self._inherited.number == 0 and (capacity.licences, pool) != self._said:
             self._said = (capacity.licences, pool)
             log.info("capacity", fits=capacity.headroom >= 1, line=str(capacity))
 
@@ -180,7 +182,7 @@ class _Worker:
             authority = await open_authority(config, self._books)
             self._service.callers.use(config)
         except (ConfigFault, UnusableTsu, TlsFault, ControlFault) as fault:
-            log.error("reload refused, the old settings stay", worker=self._place.number, reason=str(fault))
+            log.error("reload refused, the old settings stay", worker=self._inherited.number, reason=str(fault))
             return
         intake, old = self._service.intake, self._service.intake.authority
         if self._tls:
@@ -191,4 +193,4 @@ class _Worker:
         intake.use(authority)
         self._staff()
         old.pool.close()
-        log.info("worker reloaded", worker=self._place.number)
+        log.info("worker reloaded", worker=self._inherited.number)
