@@ -1,7 +1,7 @@
 # make setup       .venv with `tsa` and `tsa-bench`, pinned dependencies
 # make run         set up what serving needs, then serve on 127.0.0.1:3161 with state in ./tsa-data
 # make test        set up, then run every test; T="tests/clock -k step" chooses some
-# make test-quick  what takes no servers and no waiting: under two minutes, for while you work
+# make test-quick  all but what has servers of its own or waits (SLOW in tests/conftest.py): under two minutes, for while you work
 # make test-long   the proofs by repetition (kill -9 at any moment, damaged requests …), N=10 times as long as in `make test`
 # make lint        ruff + mypy
 # make format      ruff: sort imports and lay the code out
