@@ -15,9 +15,10 @@ from typing import Any
 
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor, TrustedServiceType, derive_quals_from_cert
-from pyhanko_certvalidator.errors import PathBuildingError
+from pyhanko_certvalidator.errors import PathBuildingError, PathValidationError
 from pyhanko_certvalidator.policy_decl import (
     NO_REVOCATION,
     AcceptAllAlgorithms,
@@ -39,6 +40,14 @@ class NoPath(Exception):
     """No path leads to an anchor at that time; the text is a phrase or a sentence that says why."""
 
 
+class Unconnected(NoPath):
+    """No certificates at hand lead from the signer's to an anchor, whatever they say of themselves."""
+
+
+class _TooManyWays(PathBuildingError):
+    """The search was given up, so nothing is known of the paths that there may be."""
+
+
 class _Registry(CertificateRegistry):
     """The certificates at hand, with a limit on how often an issuer is looked for among them."""
 
@@ -49,7 +58,7 @@ class _Registry(CertificateRegistry):
     ) -> Iterator[TrustAnchor | asn1_x509.Certificate]:
         self.left -= 1
         if not self.left:
-            raise PathBuildingError(f"There are too many ways to go: {MAX_ISSUERS_LOOKED_FOR} led nowhere (our limit).")
+            raise _TooManyWays(f"There are too many ways to go: {MAX_ISSUERS_LOOKED_FOR} led nowhere (our limit).")
         yield from super().find_potential_issuers(cert, trust_manager)
 
 
@@ -60,15 +69,16 @@ def find_path(
 
     Nothing is fetched. An anchor must satisfy more than RFC 5280 asks: it must be valid at that time and, unless it is
     the signer's own, the certificate of a CA that may sign certificates, within its path length and name constraints.
-    Where the anchors include roots, as in a bundle of the whole chain, the path goes up to a root if it can, so that
-    a revocation of the other anchors is seen. Raises NoPath.
+    Where the anchors include roots, as in a bundle of the whole chain, the path goes up to a root, so that a revocation
+    of the other anchors is seen. Only where nothing leads up to a root do the others serve as anchors: not where a path
+    to a root breaks a rule. Raises NoPath.
     """
     # The library might read extensions that cannot be read here, and no check below would have seen them.
     candidates, anchors = _with_extensions(candidates), _with_extensions(anchors)
     if _is_forgeable(signer) and signer not in anchors:
         raise NoPath(f"the certificate of {signer.name} is signed with a hash that proves nothing")
     roots = [anchor for anchor in anchors if anchor.issuer == anchor.subject]
-    with suppress(NoPath):
+    with suppress(Unconnected):
         if 0 < len(roots) < len(anchors):
             return _find_path(signer, (*candidates, *anchors), roots, moment)
     return _find_path(signer, candidates, anchors, moment)
@@ -104,12 +114,19 @@ def _find_path(
         )
         found = _run(CertificateValidator(_parsed(signer), validation_context=context).async_validate_path())
     except Exception as fault:  # the library's own, and on odd certificates those of asn1crypto
-        raise NoPath(_first_line(fault)) from fault
+        raise (Unconnected if _is_unconnected(fault) else NoPath)(_first_line(fault)) from fault
     known = {certificate.octets: certificate for certificate in (*anchors, *candidates, signer)}
     path = tuple(known[certificate.dump()] for certificate in reversed(list(found.iter_certs(include_root=True))))
     if path[0] is not signer:  # the library takes it for the anchor, and does not look at its issuer
         raise NoPath(f"{signer.name} has the name and the key of an anchor, but is another certificate")
     return path
+
+
+def _is_unconnected(fault: Exception) -> bool:
+    """Whether no path by names was found, or only paths whose signatures are not those of the named issuers."""
+    if isinstance(fault, PathBuildingError):
+        return not isinstance(fault, _TooManyWays)
+    return isinstance(fault, PathValidationError) and type(fault.__context__) is InvalidSignature
 
 
 def _registry(candidates: Sequence[Candidate]) -> _Registry:
@@ -144,7 +161,12 @@ def _anchor(certificate: asn1_x509.Certificate) -> TrustAnchor:
         initial_excluded_subtrees=own.standard_parameters.initial_excluded_subtrees,
     )
     kind = TrustedServiceType.CERTIFICATE_AUTHORITY if may_issue else TrustedServiceType.UNSUPPORTED
-    return CertTrustAnchor(certificate, replace(own, standard_parameters=names, trusted_service_type=kind))
+    # pyhanko-certvalidator 0.33 counts max_aa_path_length down from here where there is a max_path_length, and derives
+    # none: every path under an anchor with a pathLenConstraint then ended in a TypeError.
+    qualifiers = replace(
+        own, standard_parameters=names, trusted_service_type=kind, max_aa_path_length=own.max_path_length
+    )
+    return CertTrustAnchor(certificate, qualifiers)
 
 
 def _parsed(certificate: Candidate) -> asn1_x509.Certificate:

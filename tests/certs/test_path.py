@@ -1,9 +1,12 @@
 """Paths end at an anchor that may issue, and looking for one ends soon, whatever certificates a token brings along."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from pyhanko_certvalidator.authority import CertTrustAnchor
+from pyhanko_certvalidator.validate import _PathValidationState
 
 from certs import candidate as candidate_module
 from certs import path
@@ -124,3 +127,55 @@ def test_a_certificate_that_the_library_cannot_read_is_passed_over(monkeypatch: 
 def test_a_fault_without_words_is_named() -> None:
     assert path._first_line(KeyError()) == "KeyError"
     assert path._first_line(ValueError("one\ntwo")) == "one"
+
+
+def limited(path_length: int) -> tuple[Party, Party, Party]:
+    """A TSU below a CA below a root whose certificate allows so many CAs under it."""
+    usage = key_usage(KEY_CERT_SIGN, CRL_SIGN)
+    root = self_signed(f"Root of {path_length}", extensions=(basic_constraints(path_length=path_length), usage))
+    middle = root.issue("CA below", extensions=(basic_constraints(path_length=0), usage))
+    return middle.issue("TSU below"), middle, root
+
+
+def test_a_root_may_say_how_many_cas_are_under_it() -> None:
+    tsu, middle, root = limited(1)
+    whole = ["CN=TSU below", "CN=CA below", "CN=Root of 1"]
+    assert found(tsu, [middle], [root]) == whole
+    assert found(tsu, [], [middle, root]) == whole, "a bundle's path goes up to its root"
+
+
+def test_a_ca_of_a_bundle_is_no_anchor_in_place_of_a_root_that_forbids_it() -> None:
+    tsu, middle, root = limited(0)
+    for above, anchors in (([middle], [root]), ([], [middle, root])):
+        with pytest.raises(NoPath, match="maximum path length"):
+            found(tsu, above, anchors)
+    assert found(tsu, [], [middle]) == ["CN=TSU below", "CN=CA below"], "named alone, it is trusted as it is"
+    assert found(tsu, [], [middle, STRANGER]) == ["CN=TSU below", "CN=CA below"], "no path leads to that root"
+
+
+def test_a_root_of_the_same_name_that_did_not_sign_is_no_root_of_a_bundle() -> None:
+    tsu, middle, root = limited(1)
+    namesake = Party(root.subject, ec_key("Another"), 1, root.subject).issue(
+        "Root of 1", key=ec_key("Another"), serial=1, extensions=(basic_constraints(), key_usage(KEY_CERT_SIGN))
+    )
+    assert found(tsu, [], [middle, namesake]) == ["CN=TSU below", "CN=CA below"]
+
+
+def test_a_bundle_has_no_other_anchor_where_the_search_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes a token could else lead the search astray, away from the root that revoked."""
+    tsu, middle, root = limited(1)
+    monkeypatch.setattr(path._Registry, "left", 2)  # enough to find the CA, not the root
+    with pytest.raises(NoPath, match="too many ways"):
+        found(tsu, [], [middle, root])
+
+
+def test_the_library_still_forgets_the_path_length_of_attribute_authorities() -> None:
+    """When this fails, `_anchor` need not repeat pathLenConstraint as max_aa_path_length any more."""
+    _, _, root = limited(1)
+    anchor = path._anchor(path._parsed(known(root)[0]))
+    assert isinstance(anchor, CertTrustAnchor)
+    forgotten = replace(anchor.trust_qualifiers, max_aa_path_length=None)
+    bare = CertTrustAnchor(anchor.certificate, forgotten)
+    state, _ = _PathValidationState.init_pkix_validation_state(3, bare, None)
+    assert state.max_path_length == 1
+    assert state.max_aa_path_length is None
