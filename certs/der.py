@@ -185,6 +185,20 @@ def definite(data: bytes) -> bytes:
     return element + data[end:]
 
 
+def unpadded(data: bytes) -> bytes:
+    """The element in `data` without the 00 octets behind it, where nothing else is behind it; else `data` as it is.
+
+    A signature dictionary of a PDF has room for more than its token, and fills the room with 00 (ISO 32000-2 12.8.1).
+    """
+    if not data.endswith(b"\0"):
+        return data
+    try:
+        _, end = _definite(data, 0, 0)
+    except Malformed:
+        return data
+    return data if data[end:].strip(b"\0") else data[:end]
+
+
 def _definite(data: bytes, at: int, depth: int) -> tuple[bytes, int]:
     """The element at `at` with a definite length, and the start of the next element."""
     if depth > MAX_DEPTH:

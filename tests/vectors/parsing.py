@@ -43,8 +43,26 @@ def truncated_by_one() -> bytes:
 
 @fails(1)
 def trailing_octet() -> bytes:
-    """A good response with one more octet after it."""
-    return RESPONSE + b"\0"
+    """A good response with one more octet after it, which is no padding."""
+    return RESPONSE + b"\1"
+
+
+@proves()
+def padded() -> bytes:
+    """A good token with 00 octets after it, as a PDF has it."""
+    return GOOD.encode() + bytes(5000)
+
+
+@proves()
+def padded_indefinite() -> bytes:
+    """A good response whose outermost length is indefinite, with 00 octets after its end."""
+    return _indefinite(RESPONSE) + bytes(7)
+
+
+@fails(1)
+def padded_and_more() -> bytes:
+    """A good token with 00 octets after it, and another octet after these."""
+    return GOOD.encode() + bytes(100) + b"\1"
 
 
 @fails(1)
@@ -88,8 +106,8 @@ def indefinite_without_an_end() -> bytes:
 
 @fails(1)
 def indefinite_with_a_trailing_octet() -> bytes:
-    """A good response whose outermost length is indefinite, with one more octet after its end."""
-    return _indefinite(RESPONSE) + b"\0"
+    """A good response whose outermost length is indefinite, with one more octet after its end, which is no padding."""
+    return _indefinite(RESPONSE) + b"\1"
 
 
 @fails(1)

@@ -16,6 +16,7 @@ DIFFERENCES = {
         "content-trailing-octets",
         "indefinite-with-a-trailing-octet",
         "long-length",
+        "padded-and-more",
         "trailing-octet",
         "two-megabytes",
         "two-responses",

@@ -180,7 +180,7 @@ def test_a_token_of_another_make() -> None:
         b"-----BEGIN CERTIFICATE-----",
         der.sequence(),
         CERTIFICATE.public_bytes(Encoding.DER),
-        Query().encode() + b"\0",
+        Query().encode() + b"\1",
         b"\x30\x80" * 5000,
     ],
     ids=lambda octets: octets[:3].hex(),
@@ -221,3 +221,10 @@ def readable(octets: bytes) -> bool:
         return False
     json.dumps(fields)
     return True
+
+
+def test_a_token_that_is_padded_as_in_a_pdf_is_shown_as_it_is() -> None:
+    response = grant(authority(), Query().encode())
+    token = der.read(response).children()[1].raw
+    assert describe(token + bytes(1000)) == describe(token)
+    assert describe(response + b"\0") == describe(response)

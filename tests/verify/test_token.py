@@ -46,7 +46,7 @@ BROKEN: dict[str, tuple[bytes | tuple[Edit, ...], int, str]] = {
     "nothing": (b"", 1, "neither a TimeStampResp nor"),
     "garbage": (b"\x30\x03\x02\x01\x00", 1, "neither a TimeStampResp nor"),
     "truncated": (RESPONSE[:-1], 1, "neither a TimeStampResp nor"),
-    "followed by more": (RESPONSE + b"\0", 1, "neither a TimeStampResp nor"),
+    "followed by more": (RESPONSE + b"\1", 1, "neither a TimeStampResp nor"),
     "a bare token": (der.read(RESPONSE).children()[1].raw, 2, "answered by a TimeStampResp"),
     "a request": (REQUEST, 1, "neither a TimeStampResp nor"),
     "waiting": (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from certs.candidate import Candidate, is_name_of, readable
-from certs.der import OCTET_STRING, Malformed, Reader, set_of, unarmoured
+from certs.der import OCTET_STRING, Malformed, Reader, set_of, unarmoured, unpadded
 from certs.signatures import check_signature
 from signer.algorithms import HASHES
 from tsa.verify.datum import Datum
@@ -78,7 +78,7 @@ def examine(octets: bytes, certificates: Sequence[Candidate] = ()) -> Examined:
 
 
 def parse(octets: bytes) -> Response:
-    """The TimeStampResp, or the bare token, in DER, PEM or base64."""
+    """The TimeStampResp, or the bare token, in DER, PEM or base64; 00 octets behind it are padding."""
     if len(octets) > MAX_TOKEN_OCTETS:
         raise NotProved(
             Step.PARSE,
@@ -88,7 +88,7 @@ def parse(octets: bytes) -> Response:
             clause="our limit",
         )
     with _within(Step.PARSE, "This is neither a TimeStampResp nor a TimeStampToken.", "RFC 3161 2.4.2, X.690 10.1"):
-        return Response.read(unarmoured(octets))
+        return Response.read(unpadded(unarmoured(octets)))
 
 
 # 2

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from asn1crypto import tsp
 
-from certs.der import Malformed, unarmoured
+from certs.der import Malformed, unarmoured, unpadded
 from tsa.verify.fields import credentials, values
 from tsa.verify.fields.element import (
     BIT_STRING,
@@ -45,7 +45,7 @@ def describe(octets: bytes) -> tuple[str, Fields]:
     Raises Unreadable.
     """
     try:
-        element = read(unarmoured(octets))
+        element = read(unpadded(unarmoured(octets)))
         kind, show = _kind(element)
         return kind, show(element)
     except Malformed:

@@ -1,7 +1,8 @@
 """Does a token prove that a datum existed at a time? Thirteen steps, in this order; the code has the same numbers.
 
- 1. Parse: at most 1 MiB, in DER, PEM or base64: a TimeStampResp, or a bare TimeStampToken (a ContentInfo). DER
-    throughout (X.690 10.1); the outer layers of the ContentInfo may be of indefinite length (RFC 5652 1).
+ 1. Parse: at most 1 MiB, in DER, PEM or base64: a TimeStampResp, or a bare TimeStampToken (a ContentInfo), behind
+    which 00 octets are padding. DER throughout (X.690 10.1); the outer layers of the ContentInfo may be of indefinite
+    length (RFC 5652 1).
  2. Status: granted or grantedWithMods (RFC 3161 2.4.2). A bare token has none.
  3. Content: SignedData around an id-ct-TSTInfo that is there, of version 1, in DER, and without a critical extension,
     as none is known (RFC 3161 2.4.2).
