@@ -15,10 +15,9 @@ from typing import Any
 
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor, TrustedServiceType, derive_quals_from_cert
-from pyhanko_certvalidator.errors import PathBuildingError, PathValidationError
+from pyhanko_certvalidator.errors import PathBuildingError
 from pyhanko_certvalidator.policy_decl import (
     NO_REVOCATION,
     AcceptAllAlgorithms,
@@ -41,7 +40,7 @@ class NoPath(Exception):
 
 
 class Unconnected(NoPath):
-    """No certificates at hand lead from the signer's to an anchor, whatever they say of themselves."""
+    """The certificates at hand lead by their names from the signer's to no anchor."""
 
 
 class _TooManyWays(PathBuildingError):
@@ -114,19 +113,13 @@ def _find_path(
         )
         found = _run(CertificateValidator(_parsed(signer), validation_context=context).async_validate_path())
     except Exception as fault:  # the library's own, and on odd certificates those of asn1crypto
-        raise (Unconnected if _is_unconnected(fault) else NoPath)(_first_line(fault)) from fault
+        is_searched = isinstance(fault, PathBuildingError) and not isinstance(fault, _TooManyWays)
+        raise (Unconnected if is_searched else NoPath)(_first_line(fault)) from fault
     known = {certificate.octets: certificate for certificate in (*anchors, *candidates, signer)}
     path = tuple(known[certificate.dump()] for certificate in reversed(list(found.iter_certs(include_root=True))))
     if path[0] is not signer:  # the library takes it for the anchor, and does not look at its issuer
         raise NoPath(f"{signer.name} has the name and the key of an anchor, but is another certificate")
     return path
-
-
-def _is_unconnected(fault: Exception) -> bool:
-    """Whether no path by names was found, or only paths whose signatures are not those of the named issuers."""
-    if isinstance(fault, PathBuildingError):
-        return not isinstance(fault, _TooManyWays)
-    return isinstance(fault, PathValidationError) and type(fault.__context__) is InvalidSignature
 
 
 def _registry(candidates: Sequence[Candidate]) -> _Registry:

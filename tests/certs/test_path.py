@@ -27,6 +27,7 @@ from tests.vectors.parties import (
     key_usage,
     name,
     self_signed,
+    under_a_root_of,
 )
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -129,41 +130,33 @@ def test_a_fault_without_words_is_named() -> None:
     assert path._first_line(ValueError("one\ntwo")) == "one"
 
 
-def limited(path_length: int) -> tuple[Party, Party, Party]:
-    """A TSU below a CA below a root whose certificate allows so many CAs under it."""
-    usage = key_usage(KEY_CERT_SIGN, CRL_SIGN)
-    root = self_signed(f"Root of {path_length}", extensions=(basic_constraints(path_length=path_length), usage))
-    middle = root.issue("CA below", extensions=(basic_constraints(path_length=0), usage))
-    return middle.issue("TSU below"), middle, root
-
-
 def test_a_root_may_say_how_many_cas_are_under_it() -> None:
-    tsu, middle, root = limited(1)
-    whole = ["CN=TSU below", "CN=CA below", "CN=Root of 1"]
+    tsu, middle, root = under_a_root_of(1)
+    whole = ["CN=TSU of few", "CN=CA of few", "CN=Root of 1"]
     assert found(tsu, [middle], [root]) == whole
     assert found(tsu, [], [middle, root]) == whole, "a bundle's path goes up to its root"
 
 
 def test_a_ca_of_a_bundle_is_no_anchor_in_place_of_a_root_that_forbids_it() -> None:
-    tsu, middle, root = limited(0)
+    tsu, middle, root = under_a_root_of(0)
     for above, anchors in (([middle], [root]), ([], [middle, root])):
         with pytest.raises(NoPath, match="maximum path length"):
             found(tsu, above, anchors)
-    assert found(tsu, [], [middle]) == ["CN=TSU below", "CN=CA below"], "named alone, it is trusted as it is"
-    assert found(tsu, [], [middle, STRANGER]) == ["CN=TSU below", "CN=CA below"], "no path leads to that root"
+    assert found(tsu, [], [middle]) == ["CN=TSU of few", "CN=CA of few"], "named alone, it is trusted as it is"
+    assert found(tsu, [], [middle, STRANGER]) == ["CN=TSU of few", "CN=CA of few"], "no path leads to that root"
 
 
 def test_a_root_of_the_same_name_that_did_not_sign_is_no_root_of_a_bundle() -> None:
-    tsu, middle, root = limited(1)
+    tsu, middle, root = under_a_root_of(1)
     namesake = Party(root.subject, ec_key("Another"), 1, root.subject).issue(
         "Root of 1", key=ec_key("Another"), serial=1, extensions=(basic_constraints(), key_usage(KEY_CERT_SIGN))
     )
-    assert found(tsu, [], [middle, namesake]) == ["CN=TSU below", "CN=CA below"]
+    assert found(tsu, [], [middle, namesake]) == ["CN=TSU of few", "CN=CA of few"]
 
 
 def test_a_bundle_has_no_other_anchor_where_the_search_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever makes a token could else lead the search astray, away from the root that revoked."""
-    tsu, middle, root = limited(1)
+    tsu, middle, root = under_a_root_of(1)
     monkeypatch.setattr(path._Registry, "left", 2)  # enough to find the CA, not the root
     with pytest.raises(NoPath, match="too many ways"):
         found(tsu, [], [middle, root])
@@ -171,7 +164,7 @@ def test_a_bundle_has_no_other_anchor_where_the_search_was_given_up(monkeypatch:
 
 def test_the_library_still_forgets_the_path_length_of_attribute_authorities() -> None:
     """When this fails, `_anchor` need not repeat pathLenConstraint as max_aa_path_length any more."""
-    _, _, root = limited(1)
+    _, _, root = under_a_root_of(1)
     anchor = path._anchor(path._parsed(known(root)[0]))
     assert isinstance(anchor, CertTrustAnchor)
     forgotten = replace(anchor.trust_qualifiers, max_aa_path_length=None)

@@ -4,7 +4,6 @@ from tests.vectors.parties import (
     CA_EXTENSIONS,
     CRL_SIGN,
     ISSUING,
-    KEY_CERT_SIGN,
     ROOT,
     STRANGER,
     TSU,
@@ -15,6 +14,7 @@ from tests.vectors.parties import (
     name,
     name_constraints,
     self_signed,
+    under_a_root_of,
 )
 from tests.vectors.revocation_data import Revoked, crl
 from tests.vectors.vector import Vector, by, fails, proves, unjudged
@@ -91,25 +91,17 @@ def anchors_are_a_compromised_chain() -> Vector:
     return by(TSU, anchors=(TSU, ISSUING, ROOT), crls=(crl(ROOT, Revoked(ISSUING, "20250901000000Z", 2)), crl(ISSUING)))
 
 
-def _under_a_root_of(path_length: int) -> tuple[Party, Party, Party]:
-    """A TSU, its CA, and a root whose pathLenConstraint allows so many CAs under it."""
-    usage = key_usage(KEY_CERT_SIGN, CRL_SIGN)
-    root = self_signed(f"Root of {path_length}", extensions=(basic_constraints(path_length=path_length), usage))
-    middle = root.issue("CA of few", serial=0x201, extensions=(basic_constraints(path_length=0), usage))
-    return middle.issue("TSU of few"), middle, root
-
-
 @proves()
 def anchor_with_a_path_length() -> Vector:
     """A root whose pathLenConstraint allows one CA under it, and one is there."""
-    tsu, middle, root = _under_a_root_of(1)
+    tsu, middle, root = under_a_root_of(1)
     return by(tsu, above=(middle,), anchors=(root,), crls=(crl(root), crl(middle)))
 
 
 @fails(12)
 def anchors_are_a_compromised_chain_with_a_path_length() -> Vector:
     """A bundle of that root and its CA, which the root revoked with keyCompromise."""
-    tsu, middle, root = _under_a_root_of(1)
+    tsu, middle, root = under_a_root_of(1)
     revoked = Revoked(middle, "20250901000000Z", 1)
     return by(tsu, above=(middle,), anchors=(middle, root), crls=(crl(root, revoked), crl(middle)))
 
@@ -117,7 +109,7 @@ def anchors_are_a_compromised_chain_with_a_path_length() -> Vector:
 @fails(11)
 def anchors_are_a_chain_too_long_for_its_root() -> Vector:
     """A bundle of a CA and its root, whose pathLenConstraint allows no CA: the CA is no anchor in place of the root."""
-    tsu, middle, root = _under_a_root_of(0)
+    tsu, middle, root = under_a_root_of(0)
     return by(tsu, above=(middle,), anchors=(middle, root), crls=(crl(root), crl(middle)))
 
 

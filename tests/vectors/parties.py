@@ -135,3 +135,11 @@ ROOT = self_signed("Root")
 ISSUING = ROOT.issue("Issuing CA", serial=0x101, extensions=CA_EXTENSIONS)
 TSU = ISSUING.issue("TSU")
 STRANGER = self_signed("Stranger")
+
+
+def under_a_root_of(path_length: int) -> tuple[Party, Party, Party]:
+    """A TSU, its CA, and a root whose pathLenConstraint allows so many CAs under it."""
+    usage = key_usage(KEY_CERT_SIGN, CRL_SIGN)
+    root = self_signed(f"Root of {path_length}", extensions=(basic_constraints(path_length=path_length), usage))
+    middle = root.issue("CA of few", serial=0x201, extensions=(basic_constraints(path_length=0), usage))
+    return middle.issue("TSU of few"), middle, root

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tsa.ledger import imprints, segment
 from tsa.ledger.row import Entry, rebuild
 from tsa.ledger.segment import COLUMNS, LedgerFault
-from tsa.ledger.serial import PLACES
+from tsa.ledger.serial import PLACES, SERIAL_OCTETS
 from tsa.protocol import cms, der
 
 _PLACE = slice(11, 13)  # of the worker in a serial number, see serial.py
@@ -82,7 +82,7 @@ class Archive:
 
     def find_serial(self, serial: bytes) -> Record | None:
         """The stamp with this serialNumber: its first octets say when and by which worker, so a few rows are read."""
-        if len(serial) != 20:
+        if len(serial) != SERIAL_OCTETS:
             return None
         microseconds, worker = int.from_bytes(serial[:7], "big"), int.from_bytes(serial[_PLACE], "big")
         month = segment.month_of(microseconds) if microseconds < 1 << 55 else ""
